@@ -1,0 +1,143 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// The settings of every Swift target: all checks on, every warning an error.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+/// Argument parsing is not our core (tools only).
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+/// Session files of the reference UPF are YAML (tools only).
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+func library(
+  _ group: String, _ name: String, _ dependencies: [Target.Dependency] = [],
+  exclude: [String] = [], linker: [LinkerSetting] = []
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Sources/\(group)/\(name)", exclude: exclude,
+    swiftSettings: strict, linkerSettings: linker)
+}
+
+func tool(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(
+    name: name, dependencies: dependencies, path: "Sources/Tools/\(name)", swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests",
+    swiftSettings: strict)
+}
+
+let ground: [Target] = [
+  .systemLibrary(
+    name: "CElf", path: "Sources/Ground/CElf", pkgConfig: "libelf",
+    providers: [.apt(["libelf-dev"])]),
+  .systemLibrary(
+    name: "CXXHash", path: "Sources/Ground/CXXHash", pkgConfig: "libxxhash",
+    providers: [.apt(["libxxhash-dev"])]),
+  .systemLibrary(
+    name: "COpenSSL", path: "Sources/Ground/COpenSSL", pkgConfig: "libcrypto",
+    providers: [.apt(["libssl-dev"])]),
+  .target(name: "CHitless", path: "Sources/Ground/CHitless"),
+  .target(name: "CPlatform", path: "Sources/Ground/CPlatform"),
+  library("Ground", "Bytes"),
+  library("Ground", "Refusal", ["Bytes"]),
+  library("Ground", "Platform", ["CPlatform", "Refusal"]),
+  library("Ground", "Digests", ["COpenSSL", "CXXHash"]),
+  library("Ground", "ElfImage", ["Bytes", "Refusal"]),
+  library("Ground", "DeltaModel", ["Bytes"]),
+  library("Ground", "PatchFormat", ["Bytes", "Digests"]),
+  library("Ground", "Signing", ["COpenSSL", "Bytes", "Digests", "Refusal"]),
+]
+
+let build: [Target] = [
+  library("Build", "DeltaEncoder", ["Bytes", "DeltaModel", "Digests"]),
+  library("Build", "Compatibility", ["Bytes", "ElfImage", "Refusal"]),
+  library(
+    "Build", "Generator",
+    [
+      "Bytes", "Compatibility", "DeltaEncoder", "DeltaModel", "Digests", "ElfImage", "PatchFormat",
+      "Refusal", "Signing",
+    ]),
+]
+
+let device: [Target] = [
+  library("Device", "DeltaDecoder", ["Bytes", "DeltaModel"]),
+  library(
+    "Device", "Verification",
+    ["Bytes", "DeltaDecoder", "Digests", "PatchFormat", "Refusal", "Signing"]),
+  library("Device", "HotSwap", ["Bytes", "CHitless", "Platform", "Refusal"]),
+  library(
+    "Device", "Staging",
+    [
+      "Bytes", "CHitless", "Digests", "ElfImage", "HotSwap", "PatchFormat", "Platform", "Refusal",
+      "Verification",
+    ]),
+  library("Device", "Journal", ["Bytes", "Digests", "Platform", "Refusal"]),
+  library(
+    "Device", "Agent",
+    [
+      "AgentControl", "Bytes", "CHitless", "Digests", "ElfImage", "HotSwap", "Journal",
+      "PatchFormat", "Platform", "Refusal", "Signing", "Staging", "Verification",
+    ]),
+  library("Device", "AgentControl", ["Bytes", "Platform", "Refusal"]),
+  library(
+    "Device", "AgentLibrary", ["Agent", "Bytes", "CHitless", "Refusal"],
+    linker: [
+      // The Swift runtime is linked in, and nothing but the documented C symbols leaves the library:
+      // a C host must not need Swift installed, and must not meet its symbols.
+      .unsafeFlags([
+        "-static-stdlib", "-Xlinker",
+        "--version-script=\(Context.packageDirectory)/Sources/Device/AgentLibrary/exports.map",
+      ])
+    ]),
+]
+
+let upf: [Target] = [
+  .target(name: "CUPF", path: "Sources/UPF/CUPF"),
+  library("UPF", "GTPU", ["Bytes"]),
+  library("UPF", "UPF", ["Agent", "CHitless", "CPlatform", "CUPF", "GTPU", "Platform", "Refusal"]),
+]
+
+let tools: [Target] = [
+  tool(
+    "hitless",
+    [
+      "AgentControl", "Bytes", "Compatibility", "DeltaDecoder", "DeltaEncoder", "DeltaModel",
+      "Digests", "ElfImage", "Generator", "PatchFormat", "Platform", "Refusal", "Signing",
+      "Verification", argumentParser,
+    ]),
+  tool("hitless-probe", ["CHitless", "HotSwap", "Platform", "Refusal"]),
+  tool(
+    "upfd",
+    ["Agent", "CHitless", "CUPF", "GTPU", "Platform", "Refusal", "UPF", argumentParser, yams]),
+  tool("gnbsim", ["CPlatform", "GTPU", "Platform", "Refusal", "UPF", argumentParser]),
+]
+
+let package = Package(
+  name: "hitless",
+  products: [
+    .executable(name: "hitless", targets: ["hitless"]),
+    .executable(name: "hitless-probe", targets: ["hitless-probe"]),
+    .executable(name: "upfd", targets: ["upfd"]),
+    .executable(name: "gnbsim", targets: ["gnbsim"]),
+    .library(name: "hitless_agent", type: .dynamic, targets: ["AgentLibrary"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: ground + build + device + upf + tools + [
+    tests("Bytes", ["Bytes"])
+  ]
+)

@@ -1,0 +1,298 @@
+/// What a host calls: the agent's control calls and the workers' inline packet-path calls.
+///
+/// Control calls are exported by libhitless_agent.so, may block, and may be made from any thread but a
+/// worker's packet path. Packet-path calls are inline, never block, never allocate, and are made by the
+/// worker they name. docs/concurrency.md argues the orders named here.
+#ifndef HITLESS_HOST_H
+#define HITLESS_HOST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hitless/module.h"
+#include "hitless/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Value of `hitless_worker.seen` while the worker touches no view.
+#define HITLESS_SEEN_IDLE UINT64_MAX
+/// Value of `hitless_view.share` when every flow is the candidate's.
+#define HITLESS_SHARE_ALL 65536u
+
+/// Identity of one mapped module, as a host may want to count by it.
+struct hitless_module_info {
+  uint32_t size;
+  /// Small and dense: the n-th distinct image that was staged since the host started, from 0.
+  uint32_t ordinal;
+  /// Bytes of `build_id` in use.
+  uint32_t build_id_size;
+  uint8_t build_id[32];
+  struct hitless_module_facts facts;
+};
+
+/// An immutable set of modules, one per slot: what a worker uses for one whole batch.
+struct hitless_generation {
+  uint32_t size;
+  uint32_t slot_count;
+  /// Rises with every generation the agent makes; never reused.
+  uint64_t number;
+  /// Function table of each slot.
+  const void *const *tables;
+  /// Identity of each slot's module.
+  const struct hitless_module_info *const *modules;
+};
+
+/// An immutable record that a worker's one word points to.
+struct hitless_view {
+  uint32_t size;
+  /// Flows of 65 536 that are the candidate's, for `hitless_partition`.
+  uint32_t share;
+  /// One higher than any view before it.
+  uint64_t sequence;
+  /// What a batch uses that is not split by flow.
+  const struct hitless_generation *serving;
+  /// The generation to fall back to.
+  const struct hitless_generation *stable;
+  /// The generation on trial, or null.
+  const struct hitless_generation *candidate;
+  /// CLOCK_MONOTONIC nanoseconds after which the candidate is not used any more; 0 is never.
+  uint64_t deadline;
+};
+
+/// One data-plane thread; the agent allocates it on cache lines of its own.
+///
+/// Three lines, because each has one writer: what never changes, what the agent writes, what the
+/// worker writes.
+struct hitless_worker {
+  uint32_t size;
+  uint32_t index;
+  uint64_t reserved0[7];
+  /// Written by the agent only.
+  const struct hitless_view *view;
+  uint64_t reserved1[7];
+  /// Written by the worker only: sequence of the last view it loaded, `HITLESS_SEEN_IDLE` while idle.
+  uint64_t seen;
+  uint64_t reserved2[7];
+};
+
+/// Returns the view for the next batch; call once per batch and keep nothing of the one before.
+///
+/// Ordering: the acquire load pairs with the agent's publishing store, so that whoever reads the new
+/// word also reads the view, the generation and the tables behind it. The release store says "every
+/// view before this one is behind me": it pairs with the agent's acquire load of `seen`, and keeps this
+/// worker's last reads of older views before it. Echoing the sequence that was *loaded* matters: a tick
+/// stored before the load would promise a view that the worker does not have yet, and the agent would
+/// retire the one it has.
+static inline const struct hitless_view *hitless_enter(struct hitless_worker *worker) {
+  const struct hitless_view *view = __atomic_load_n(&worker->view, __ATOMIC_ACQUIRE);
+  __atomic_store_n(&worker->seen, view->sequence, __ATOMIC_RELEASE);
+  return view;
+}
+
+/// Returns the function table that fills `slot` for a batch that is not split by flow.
+static inline const void *hitless_table(const struct hitless_view *view, uint32_t slot) {
+  return view->serving->tables[slot];
+}
+
+/// Returns the function table that fills `slot` in one generation of the view, after a partition.
+static inline const void *hitless_generation_table(const struct hitless_generation *generation,
+                                                   uint32_t slot) {
+  return generation->tables[slot];
+}
+
+/// Splits a batch once by flow: stable's part first, then the candidate's, each in arrival order.
+///
+/// `hashes[i]` must depend on nothing but packet i's flow, the same in both directions where both
+/// matter; `order` receives `count` indices. Returns how many of them are stable's. A growing share
+/// only ever moves flows from stable to the candidate. Complexity: two passes over `count`.
+static inline uint32_t hitless_partition(const struct hitless_view *view, const uint32_t *hashes,
+                                         uint32_t count, uint16_t *order) {
+  uint32_t share = view->candidate == 0 ? 0 : view->share;
+  uint32_t stable = 0;
+  for (uint32_t index = 0; index < count; index++) {
+    if ((hashes[index] & 0xffffu) >= share) {
+      order[stable++] = (uint16_t)index;
+    }
+  }
+  uint32_t next = stable;
+  for (uint32_t index = 0; next < count && index < count; index++) {
+    if ((hashes[index] & 0xffffu) < share) {
+      order[next++] = (uint16_t)index;
+    }
+  }
+  return stable;
+}
+
+/// One batch's work: calls tables of `view`, applies what they put out, returns 0 or the host's code.
+///
+/// Commit point: until the tables have returned, packet bytes, sessions and counters are as they were;
+/// what modules do are outputs that the function applies last. A batch may be run again on another view
+/// if it did not reach that point.
+typedef int32_t (*hitless_pipeline)(const struct hitless_view *view, void *batch);
+
+/// Runs one batch; the agent may run it again on stable when the candidate faults.
+static inline int32_t hitless_run_batch(struct hitless_worker *worker, hitless_pipeline pipeline,
+                                        void *batch) {
+  return pipeline(hitless_enter(worker), batch);
+}
+
+/// Says that the worker uses no view until `hitless_resume`: call before blocking.
+///
+/// Ordering: release; pairs with the agent's load of `seen` and keeps the worker's last reads of any
+/// view before it.
+static inline void hitless_idle(struct hitless_worker *worker) {
+  __atomic_store_n(&worker->seen, HITLESS_SEEN_IDLE, __ATOMIC_RELEASE);
+}
+
+/// Ends `hitless_idle`.
+///
+/// Ordering: sequentially consistent, twice. The agent stores the word and then loads `seen`; the worker
+/// stores `seen` and then loads the word. Without one total order both could miss each other: the agent
+/// would still see an idle worker, and the worker still an old view.
+static inline void hitless_resume(struct hitless_worker *worker) {
+  __atomic_store_n(&worker->seen, (uint64_t)0, __ATOMIC_SEQ_CST);
+  (void)__atomic_load_n(&worker->view, __ATOMIC_SEQ_CST);
+}
+
+/// The agent; opaque.
+struct hitless_agent;
+
+/// How to open an agent. Zero and null mean the default that is named.
+struct hitless_agent_options {
+  uint32_t size;
+  uint32_t abi_version;
+  /// Where the confirmed set lives; required, must belong to this user and be writable by nobody else.
+  const char *state_directory;
+  /// Path of the control socket; null: none.
+  const char *control_socket;
+  /// PEM files of the release keys.
+  const char *const *trust_keys;
+  uint32_t trust_key_count;
+  /// How many distinct keys must have signed; 0: 1.
+  uint32_t trust_threshold;
+  /// Product that patches must name; null: any.
+  const char *product;
+  /// The selftest helper; null: beside this library or this program.
+  const char *probe;
+  /// Imports that modules may have beyond the built-in list.
+  const char *const *allowed_imports;
+  uint32_t allowed_import_count;
+  /// Name of this instance in logs; null: the program's.
+  const char *instance;
+  /// How long a grace period may last before the worker is named; 0: one second.
+  uint64_t grace_timeout_ns;
+  /// Roll back when nobody confirms within this time; 0: never.
+  uint64_t confirm_timeout_ns;
+  /// Sequence numbers at or below this are refused even if the state directory was lost.
+  uint64_t sequence_floor;
+  /// Receives one line per event; null: none. Called from the agent's threads.
+  void (*log)(void *context, int32_t level, const char *message);
+  void *log_context;
+};
+
+/// One extension point of the host.
+struct hitless_slot_options {
+  uint32_t size;
+  uint32_t interface_id;
+  uint32_t interface_version;
+  /// The smallest table that serves.
+  uint32_t table_size;
+  const char *name;
+  /// File of the module that fills the slot when nothing else was confirmed.
+  const char *module;
+  /// Handed to the module's `attach`.
+  void *control;
+};
+
+/// Where a transaction stands.
+enum {
+  HITLESS_TRANSACTION_NONE = 0,
+  HITLESS_TRANSACTION_STAGED = 1,
+  HITLESS_TRANSACTION_ACTIVE = 2,
+  HITLESS_TRANSACTION_CONFIRMED = 3,
+  HITLESS_TRANSACTION_ROLLED_BACK = 4
+};
+
+/// What the agent is doing, at one moment.
+struct hitless_agent_status {
+  uint32_t size;
+  uint32_t slot_count;
+  uint32_t worker_count;
+  /// One of `HITLESS_TRANSACTION_…`.
+  int32_t transaction_state;
+  uint64_t transaction;
+  uint64_t stable_generation;
+  /// 0 when there is none.
+  uint64_t candidate_generation;
+  uint64_t activations;
+  uint64_t confirmations;
+  uint64_t rollbacks;
+  uint64_t refusals;
+  /// Publishing stores of the last swap, first to last, in nanoseconds.
+  uint64_t last_publish_ns;
+  /// From the first publishing store of the last swap to the end of its grace period.
+  uint64_t last_grace_ns;
+  /// Generations that are still mapped because a worker has not passed them in time.
+  uint64_t overdue_generations;
+};
+
+/// One line of what happened.
+struct hitless_event {
+  uint32_t size;
+  /// 0, or the error class of a refusal.
+  hitless_status status;
+  /// Rises by one with every event.
+  uint64_t number;
+  /// CLOCK_REALTIME nanoseconds.
+  uint64_t time_ns;
+  uint64_t transaction;
+  /// Verb in the past tense, as in the audit log: "staged", "activated", "refused", …
+  char kind[32];
+  /// A sentence.
+  char detail[256];
+};
+
+/// Opens the agent: reads keys and the confirmed set, starts nothing that workers could notice.
+hitless_status hitless_agent_open(const struct hitless_agent_options *options,
+                                  struct hitless_agent **agent);
+/// Names one slot; its index, from 0 in the order of definition, is what `hitless_table` takes.
+hitless_status hitless_slot_define(struct hitless_agent *agent,
+                                   const struct hitless_slot_options *options, uint32_t *slot);
+/// Stages the modules of all slots and makes the first generation; then opens the control socket.
+hitless_status hitless_agent_start(struct hitless_agent *agent);
+/// Stops the agent's threads. Workers must be unregistered; mapped modules stay mapped.
+hitless_status hitless_agent_close(struct hitless_agent *agent);
+
+/// Registers the calling worker; from here on every grace period waits for it unless it is idle.
+hitless_status hitless_worker_register(struct hitless_agent *agent, const char *name,
+                                       struct hitless_worker **worker);
+/// Ends the worker; it may touch no view afterwards.
+hitless_status hitless_worker_unregister(struct hitless_agent *agent,
+                                         struct hitless_worker *worker);
+
+/// Verifies and stages the patch in `bytes`; `transaction` names it from here on.
+hitless_status hitless_patch_install(struct hitless_agent *agent, const void *bytes, size_t count,
+                                     uint64_t *transaction);
+/// Puts the staged candidate in force for every worker.
+hitless_status hitless_patch_activate(struct hitless_agent *agent, uint64_t transaction);
+/// Makes the active candidate stable, for this and the next start.
+hitless_status hitless_patch_confirm(struct hitless_agent *agent, uint64_t transaction);
+/// Returns every worker to stable.
+hitless_status hitless_patch_rollback(struct hitless_agent *agent, uint64_t transaction);
+
+/// Fills `status`, whose `size` the caller has set.
+hitless_status hitless_agent_status_read(struct hitless_agent *agent,
+                                         struct hitless_agent_status *status);
+/// Waits up to `timeout_ns` for the event after number `after`; HITLESS_STATUS_STATE when none came.
+hitless_status hitless_event_next(struct hitless_agent *agent, uint64_t after, uint64_t timeout_ns,
+                                  struct hitless_event *event);
+/// Copies the last refusal of this thread as JSON, NUL-terminated; returns its full length.
+size_t hitless_error_read(char *buffer, size_t capacity);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,8 @@
+// Layout that the tools, the agent and compiled modules rely on; a change here is another ABI.
+#include "hitless/host.h"
+
+_Static_assert(sizeof(struct hitless_module_facts) == 96, "facts are 96 bytes without padding");
+_Static_assert(sizeof(struct hitless_module_note) == 116, "a note of 12 + 8 + 96 bytes");
+_Static_assert(offsetof(struct hitless_worker, view) == 64, "the agent's line");
+_Static_assert(offsetof(struct hitless_worker, seen) == 128, "the worker's line");
+_Static_assert(sizeof(struct hitless_worker) == 192, "three cache lines");

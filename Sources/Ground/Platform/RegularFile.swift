@@ -1,0 +1,77 @@
+internal import CPlatform
+internal import Glibc
+package import Refusal
+
+/// Whole files, read and replaced in one step.
+package enum RegularFile {
+  /// Reads the regular file at `path` once, into private memory.
+  ///
+  /// Refused before anything is read: a pipe, a socket, a device, a directory, a file of more than
+  /// `limit` bytes. Blocks on the disk.
+  package static func read(_ path: String, limit: Int) throws(Refusal) -> [UInt8] {
+    do throws(SystemError) {
+      // O_NONBLOCK: opening a FIFO must not wait for a writer.
+      let file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK)
+      var status = stat()
+      // SAFETY: `status` is ours and of the right type.
+      guard unsafe fstat(file.number, &status) == 0 else { throw SystemError.last("stat", path) }
+      guard status.st_mode & S_IFMT == S_IFREG else {
+        throw SystemError("read", isDirectory(status) ? EISDIR : EINVAL, path)
+      }
+      let size = Int(status.st_size)
+      guard size <= limit else { throw SystemError("read", EFBIG, path) }
+      // One byte more than the cap shows a file that grew meanwhile.
+      let bytes = try file.read(upTo: limit + 1, from: path)
+      guard bytes.count <= limit else { throw SystemError("read", EFBIG, path) }
+      return bytes
+    } catch {
+      throw translate(error, path: path, limit: limit)
+    }
+  }
+
+  /// Puts `bytes` under the name `path` in one step: readers see the old file or the new one, whole.
+  ///
+  /// The new content is on the device before the name is, and the name is before this returns. On
+  /// failure the old file is untouched and nothing is left behind.
+  package static func replace(
+    _ path: String, with bytes: [UInt8], mode: UInt32 = 0o644
+  ) throws(Refusal) {
+    let temporary = "\(path).\(getpid()).tmp"
+    do throws(SystemError) {
+      do throws(SystemError) {
+        let file = try FileDescriptor.open(
+          temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
+        guard fchmod(file.number, mode) == 0 else { throw SystemError.last("chmod", temporary) }
+        try file.write(bytes, to: path)
+        try file.synchronize(path)
+        // SAFETY: both paths are NUL-terminated for the call.
+        guard unsafe rename(temporary, path) == 0 else { throw SystemError.last("rename", path) }
+      } catch {
+        if !(error.call == "open" && error.code == EEXIST) { _ = unsafe unlink(temporary) }
+        throw error
+      }
+      let directory = try FileDescriptor.open(parent(of: path), O_RDONLY | O_DIRECTORY)
+      try directory.synchronize(parent(of: path))
+    } catch {
+      throw error.refusal
+    }
+  }
+
+  /// The directory part of `path`.
+  package static func parent(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
+  private static func translate(_ error: SystemError, path: String, limit: Int) -> Refusal {
+    switch (error.call, error.code) {
+    case ("read", EFBIG):
+      Refusal(.limit, "'\(path)' is larger than the \(limit) bytes that are allowed here")
+    case ("read", EINVAL), ("read", EISDIR):
+      Refusal(.format, "'\(path)' is not a regular file")
+    default: error.refusal
+    }
+  }
+}
+
+private func isDirectory(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFDIR }

@@ -1,0 +1,6 @@
+internal import ArgumentParser
+
+/// Placeholder.
+struct AgentCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "agent")
+}

@@ -1,0 +1,6 @@
+internal import ArgumentParser
+
+/// Placeholder.
+struct ApplyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "apply")
+}

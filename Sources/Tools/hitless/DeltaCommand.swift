@@ -1,0 +1,6 @@
+internal import ArgumentParser
+
+/// Placeholder.
+struct DeltaCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "delta")
+}

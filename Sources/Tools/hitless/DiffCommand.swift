@@ -1,0 +1,6 @@
+internal import ArgumentParser
+
+/// Placeholder.
+struct DiffCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "diff")
+}

@@ -1,0 +1,6 @@
+internal import ArgumentParser
+
+/// Placeholder.
+struct ExplainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "explain")
+}

@@ -1,0 +1,6 @@
+internal import ArgumentParser
+
+/// Placeholder.
+struct KeygenCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "keygen")
+}

@@ -1,0 +1,6 @@
+internal import ArgumentParser
+
+/// Placeholder.
+struct LintCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "lint")
+}

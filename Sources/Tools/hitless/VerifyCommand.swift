@@ -1,0 +1,6 @@
+internal import ArgumentParser
+
+/// Placeholder.
+struct VerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "verify")
+}
