@@ -30,7 +30,9 @@ struct ByteReaderTests {
     #expect(try reader.byte() == 2)
     #expect(try reader.byte() == 3)
     #expect(throws: FormatError(.truncated(missing: 1), at: 4)) { try reader.byte() }
-    #expect(throws: FormatError(.truncated(missing: 1), at: 5)) { try ByteReader([0, 1, 2, 3, 4], in: 2..<6) }
+    #expect(throws: FormatError(.truncated(missing: 1), at: 5)) {
+      try ByteReader([0, 1, 2, 3, 4], in: 2..<6)
+    }
   }
 
   @Test func `sums and products that overflow are errors`() {
@@ -39,7 +41,9 @@ struct ByteReaderTests {
   }
 
   @Test func `JSON quotes what must be quoted`() {
-    let value = JSON.object([("a\"\n", .array([.string("\u{1}é"), .null, .integer(-1), .bool(true)]))])
+    let value = JSON.object([
+      ("a\"\n", .array([.string("\u{1}é"), .null, .integer(-1), .bool(true)]))
+    ])
     #expect(value.text == #"{"a\"\n":["\u0001é",null,-1,true]}"#)
   }
 }

@@ -49,7 +49,8 @@ package struct FileDescriptor: ~Copyable, Sendable {
   }
 
   /// Reads from the current position to the end, but at most `limit` bytes.
-  package borrowing func read(upTo limit: Int, from subject: String) throws(SystemError) -> [UInt8] {
+  package borrowing func read(upTo limit: Int, from subject: String) throws(SystemError) -> [UInt8]
+  {
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
     while bytes.count < limit {
