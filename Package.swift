@@ -138,6 +138,8 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: ground + build + device + upf + tools + [
-    tests("Bytes", ["Bytes"])
+    tests("Bytes", ["Bytes"]),
+    tests("DeltaModel", ["Bytes", "DeltaModel"]),
+    tests("DeltaEncoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel"]),
   ]
 )
