@@ -105,7 +105,7 @@ let device: [Target] = [
 
 let upf: [Target] = [
   .target(name: "CUPF", path: "Sources/UPF/CUPF"),
-  library("UPF", "GTPU", ["Bytes"]),
+  library("UPF", "GTPU"),
   library("UPF", "UPF", ["Agent", "CHitless", "CPlatform", "CUPF", "GTPU", "Platform", "Refusal"]),
 ]
 
@@ -141,5 +141,6 @@ let package = Package(
     tests("Bytes", ["Bytes"]),
     tests("DeltaModel", ["Bytes", "DeltaModel"]),
     tests("DeltaEncoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel"]),
+    tests("GTPU", ["GTPU"]),
   ]
 )
