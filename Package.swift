@@ -53,7 +53,7 @@ let ground: [Target] = [
   library("Ground", "Bytes"),
   library("Ground", "Refusal", ["Bytes"]),
   library("Ground", "Platform", ["CPlatform", "Refusal"]),
-  library("Ground", "Digests", ["COpenSSL", "CXXHash"]),
+  library("Ground", "Digests", ["Bytes", "COpenSSL", "CXXHash"]),
   library("Ground", "ElfImage", ["Bytes", "Refusal"]),
   library("Ground", "DeltaModel", ["Bytes"]),
   library("Ground", "PatchFormat", ["Bytes", "Digests"]),
@@ -75,7 +75,9 @@ let device: [Target] = [
   library("Device", "DeltaDecoder", ["Bytes", "DeltaModel"]),
   library(
     "Device", "Verification",
-    ["Bytes", "DeltaDecoder", "Digests", "PatchFormat", "Refusal", "Signing"]),
+    [
+      "Bytes", "DeltaDecoder", "DeltaModel", "Digests", "PatchFormat", "Refusal", "Signing",
+    ]),
   library("Device", "HotSwap", ["Bytes", "CHitless", "Platform", "Refusal"]),
   library(
     "Device", "Staging",
@@ -139,6 +141,13 @@ let package = Package(
   ],
   targets: ground + build + device + upf + tools + [
     tests("Bytes", ["Bytes"]),
+    tests("Digests", ["Digests"]),
+    tests(
+      "Verification",
+      [
+        "Bytes", "DeltaEncoder", "DeltaModel", "Digests", "PatchFormat", "Refusal", "Signing",
+        "Verification",
+      ]),
     tests("DeltaModel", ["Bytes", "DeltaModel"]),
     tests("DeltaEncoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel"]),
     tests("GTPU", ["GTPU"]),

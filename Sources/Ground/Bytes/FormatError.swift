@@ -19,6 +19,8 @@ package struct FormatError: Error, Equatable, Sendable {
     case unsupported(String)
     /// The structure is whole, but what it yields is not what it declares.
     case mismatch(String)
+    /// A name that breaks the rules for names, so that it never reaches a path.
+    case badName(String)
   }
 
   /// What is wrong.
@@ -45,6 +47,7 @@ extension FormatError: CustomStringConvertible {
       "\(what) at byte \(offset) is \(found), at most \(limit) is allowed"
     case .unsupported(let what): "\(what) at byte \(offset) is not supported"
     case .mismatch(let what): "\(what) (byte \(offset))"
+    case .badName(let what): "\(what) at byte \(offset) breaks the rules for names"
     }
   }
 }

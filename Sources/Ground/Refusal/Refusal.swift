@@ -38,6 +38,7 @@ package struct Refusal: Error, Equatable, Sendable {
       case .overLimit: .limit
       case .unsupported: .unsupported
       case .mismatch: .integrity
+      case .badName: .path
       case .truncated, .trailing, .illegal, .notCanonical: .format
       }
     self.init(kind, "\(what): \(error)", at: "byte \(error.offset)")

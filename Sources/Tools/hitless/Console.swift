@@ -1,0 +1,65 @@
+internal import ArgumentParser
+internal import Bytes
+internal import Glibc
+internal import Platform
+internal import Refusal
+
+/// The two streams: results on stdout; errors, hints, warnings and progress on stderr.
+enum Console {
+  /// Prints a result; a full disk or a closed pipe behind stdout is an error, not silence.
+  static func print(_ line: String) throws(Refusal) {
+    // A duplicate, because the owner closes what it owns.
+    let output = FileDescriptor(owning: dup(STDOUT_FILENO))
+    do throws(SystemError) {
+      try output.write(Array((line + "\n").utf8), to: "standard output")
+    } catch {
+      throw error.refusal
+    }
+  }
+
+  /// Prints a result as one JSON object.
+  static func print(_ value: JSON) throws(Refusal) { try print(value.text) }
+
+  /// Prints something that does not stop the command, but that nobody should miss.
+  static func warn(_ text: String) { writeError("hitless: warning: \(text)\n") }
+
+  /// Prints why a command failed.
+  static func report(_ refusal: Refusal, json: Bool) {
+    writeError("hitless: error: \(refusal.fullText)\n")
+    if let hint = refusal.hint { writeError("hitless: hint: \(hint)\n") }
+    if json { try? print(refusal.json) }
+  }
+
+  /// Prints help, or why the arguments make no sense, and returns the exit code for it.
+  static func report(parsing error: any Error) -> Int32 {
+    guard Hitless.exitCode(for: error) != .success else {
+      // Help and version are results.
+      try? print(Hitless.fullMessage(for: error))
+      return 0
+    }
+    writeError("hitless: error: \(Hitless.message(for: error))\n")
+    writeError(
+      "hitless: hint: 'hitless --help' lists the commands, 'hitless COMMAND --help' explains one\n")
+    return RefusalClass.usage.rawValue
+  }
+
+  /// Shows how far `what` has come, on a terminal only.
+  static func progress(_ what: String, _ fraction: Double) {
+    guard isatty(STDERR_FILENO) == 1 else { return }
+    let percent = Int((min(max(fraction, 0), 1) * 100).rounded())
+    writeError("\r\(what): \(percent) %\(percent == 100 ? "\r\u{1b}[K" : "")")
+  }
+
+  private static func writeError(_ text: String) {
+    let output = FileDescriptor(owning: dup(STDERR_FILENO))
+    try? output.write(Array(text.utf8), to: "standard error")
+  }
+}
+
+extension Refusal {
+  /// The description with the place, when the message does not name it.
+  var fullText: String {
+    guard let location, !description.contains(location) else { return description }
+    return "\(description) (\(location))"
+  }
+}
