@@ -141,7 +141,9 @@ let package = Package(
   ],
   targets: ground + build + device + upf + tools + [
     tests("Bytes", ["Bytes"]),
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     tests("Digests", ["Digests"]),
+    tests("Signing", ["Bytes", "Refusal", "Signing", "TestSupport"]),
     tests(
       "Verification",
       [

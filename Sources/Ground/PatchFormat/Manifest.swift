@@ -49,7 +49,9 @@ package struct Manifest: Equatable, Sendable {
 }
 
 extension Manifest {
-  /// Keys of the manifest's map. Unknown keys below `firstIgnorable` are refused.
+  /// Keys of the manifest's map.
+  ///
+  /// Unknown ones below `firstIgnorable` are refused.
   enum Key: UInt64, CaseIterable {
     case format = 1
     case minimumAgent = 2
@@ -71,7 +73,7 @@ extension Manifest {
 }
 
 extension Component {
-  /// Keys of a component's map. Unknown keys are refused.
+  /// Keys of a component's map; unknown ones are refused.
   enum Key: UInt64, CaseIterable {
     case kind = 1
     case module = 2
