@@ -108,7 +108,10 @@ let device: [Target] = [
 let upf: [Target] = [
   .target(name: "CUPF", path: "Sources/UPF/CUPF"),
   library("UPF", "GTPU"),
-  library("UPF", "UPF", ["Agent", "CHitless", "CPlatform", "CUPF", "GTPU", "Platform", "Refusal"]),
+  library("UPF", "PacketIO", ["CPlatform", "Platform"]),
+  library(
+    "UPF", "UPF",
+    ["Agent", "CHitless", "CPlatform", "CUPF", "GTPU", "PacketIO", "Platform", "Refusal"]),
 ]
 
 let tools: [Target] = [
@@ -153,5 +156,6 @@ let package = Package(
     tests("DeltaModel", ["Bytes", "DeltaModel"]),
     tests("DeltaEncoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel"]),
     tests("GTPU", ["GTPU"]),
+    tests("PacketIO", ["CPlatform", "PacketIO", "Platform"]),
   ]
 )
