@@ -80,7 +80,7 @@ let device: [Target] = [
     [
       "Bytes", "DeltaDecoder", "DeltaModel", "Digests", "PatchFormat", "Refusal", "Signing",
     ]),
-  library("Device", "HotSwap", ["Bytes", "CHitless", "Platform", "Refusal"]),
+  library("Device", "HotSwap", ["Bytes", "CHitless", "CPlatform", "Platform", "Refusal"]),
   library(
     "Device", "Staging",
     [
@@ -159,6 +159,9 @@ let package = Package(
     tests("DeltaModel", ["Bytes", "DeltaModel"]),
     tests("DeltaEncoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel"]),
     tests("GTPU", ["GTPU"]),
+    .target(
+      name: "CSwapTestSupport", dependencies: ["CHitless"], path: "Tests/CSwapTestSupport"),
+    tests("HotSwap", ["CHitless", "CPlatform", "CSwapTestSupport", "HotSwap", "Refusal"]),
     tests("PacketIO", ["CPlatform", "PacketIO", "Platform"]),
   ]
 )

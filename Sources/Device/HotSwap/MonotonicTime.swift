@@ -1,0 +1,17 @@
+internal import Glibc
+
+/// Nanoseconds of CLOCK_MONOTONIC.
+func monotonicNanoseconds() -> UInt64 {
+  var time = timespec()
+  // SAFETY: `time` is ours and of the right type; this clock always exists.
+  unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+  return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+}
+
+/// Sleeps for about that long; a signal may end it early.
+func sleepNanoseconds(_ nanoseconds: UInt64) {
+  var time = timespec(
+    tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+  // SAFETY: `time` is ours; the rest of an interrupted sleep is not wanted.
+  _ = unsafe nanosleep(&time, nil)
+}

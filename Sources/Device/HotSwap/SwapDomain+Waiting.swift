@@ -1,0 +1,33 @@
+internal import CPlatform
+internal import Glibc
+
+extension SwapDomain {
+  /// How long a wait spins before it sleeps: some batches, so that a busy worker is met without a
+  /// system call; little, so that a worker that needs this processor gets it.
+  private static let spinNanoseconds: UInt64 = 30_000
+  /// Longest sleep between two looks.
+  private static let longestSleepNanoseconds: UInt64 = 1_000_000
+
+  /// Waits until `worker` has passed `sequence`; false when it has not by `deadline`.
+  static func wait(
+    for worker: WorkerRecord, toPass sequence: UInt64, until deadline: UInt64
+  ) -> Bool {
+    var now = monotonicNanoseconds()
+    let spinEnd = now &+ spinNanoseconds
+    while now < spinEnd {
+      for _ in 0..<32 {
+        if worker.hasPassed(sequence) { return true }
+        hitless_shim_relax()
+      }
+      now = monotonicNanoseconds()
+    }
+    var sleep: UInt64 = 20_000
+    while !worker.hasPassed(sequence) {
+      guard now < deadline else { return false }
+      sleepNanoseconds(min(sleep, deadline - now))
+      sleep = min(sleep * 2, longestSleepNanoseconds)
+      now = monotonicNanoseconds()
+    }
+    return true
+  }
+}

@@ -1,0 +1,105 @@
+package import CHitless
+internal import CPlatform
+internal import Glibc
+internal import Platform
+package import Refusal
+internal import Synchronization
+
+extension SwapDomain {
+  /// Longest name of a worker that is kept.
+  package static let workerNameLimit = 64
+
+  /// Registers the calling thread as a worker, with the view in force.
+  ///
+  /// From here on every grace period waits for it unless it is idle. Something must have been published.
+  package func registerWorker(name: String) throws(Refusal) -> UnsafeMutablePointer<hitless_worker>
+  {
+    let record = try state.withLock { (state) throws(Refusal) in
+      guard let view = unsafe state.views.current else {
+        throw Refusal(.state, "no generation is in force yet: a worker would have nothing to call")
+      }
+      guard let record = state.vacantRecord(named: String(name.prefix(Self.workerNameLimit))) else {
+        throw Refusal(.noSpace, "no memory for another worker")
+      }
+      unsafe record.start(with: view, sequence: state.views.currentSequence)
+      state.workers.append(record)
+      return record
+    }
+    return unsafe record.pointer
+  }
+
+  /// Ends a worker; it may touch no view afterwards.
+  ///
+  /// Called by the worker, or by who has joined its thread.
+  package func unregisterWorker(_ worker: UnsafeMutablePointer<hitless_worker>) throws(Refusal) {
+    try state.withLock { (state) throws(Refusal) in
+      guard let index = state.workers.firstIndex(where: { unsafe $0.pointer == worker }) else {
+        throw Refusal(.state, "this worker is not registered")
+      }
+      let record = state.workers.remove(at: index)
+      record.end()
+      state.vacant.append(record)
+    }
+  }
+
+  /// What every worker is doing.
+  ///
+  /// Blocks for a few milliseconds, to tell who runs.
+  package func workerReports() -> [WorkerReport] {
+    report(on: state.withLock { $0.workers })
+  }
+
+  /// How many workers are registered.
+  package var workerCount: Int { state.withLock { $0.workers.count } }
+
+  /// Watches the threads of `records` for a moment and says what each was doing.
+  func report(on records: [WorkerRecord]) -> [WorkerReport] {
+    let first = records.map { ThreadActivity.sample(threadID: $0.threadID) }
+    if !records.isEmpty { sleepNanoseconds(Self.watchNanoseconds) }
+    return zip(records, first).map { record, first in
+      let second = ThreadActivity.sample(threadID: record.threadID)
+      return WorkerReport(record, first, second)
+    }
+  }
+
+  /// Long enough for a running thread to have used processor time that the kernel has counted.
+  private static let watchNanoseconds: UInt64 = 2_000_000
+}
+
+extension SwapDomain.State {
+  /// A record for the calling thread: one that was given back, or a new one.
+  mutating func vacantRecord(named name: String) -> WorkerRecord? {
+    let threadID = hitless_shim_thread_id()
+    if let old = vacant.popLast() {
+      return unsafe WorkerRecord(pointer: old.pointer, name: name, threadID: threadID)
+    }
+    guard let memory = unsafe lineAlignedMemory(MemoryLayout<hitless_worker>.size) else {
+      return nil
+    }
+    let pointer = unsafe memory.bindMemory(to: hitless_worker.self, capacity: 1)
+    unsafe pointer.pointee.size = UInt32(MemoryLayout<hitless_worker>.size)
+    unsafe pointer.pointee.index = workerCount
+    workerCount += 1
+    return unsafe WorkerRecord(pointer: pointer, name: name, threadID: threadID)
+  }
+}
+
+extension WorkerReport {
+  init(_ record: WorkerRecord, _ first: ThreadActivity?, _ second: ThreadActivity?) {
+    name = record.name
+    threadID = record.threadID
+    let seen = record.lastSeen
+    self.seen = seen == idleSequence ? nil : seen
+    guard let first, let second else {
+      activity = seen == idleSequence ? .idle : .ended
+      contextSwitches = 0
+      return
+    }
+    let ran = second.processorNanoseconds > first.processorNanoseconds
+    activity =
+      seen == idleSequence ? .idle : ran ? .running : .notScheduled(state: second.state)
+    contextSwitches =
+      second.voluntarySwitches &- first.voluntarySwitches
+      &+ second.involuntarySwitches &- first.involuntarySwitches
+  }
+}

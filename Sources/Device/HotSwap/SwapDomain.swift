@@ -1,0 +1,119 @@
+internal import CHitless
+internal import Glibc
+package import Refusal
+internal import Synchronization
+
+/// The workers of a host, the generations they may use, and the one word through which each finds its
+/// own.
+///
+/// A swap is one store per worker; no worker is stopped, signalled or waited for by another. What was
+/// put out of force stays as it is until a grace period has passed (docs/concurrency.md).
+///
+/// Threading: any thread but a worker's packet path, whose calls are in hitless/host.h. Only
+/// `waitForGrace` blocks, and it holds no lock while it does.
+@safe
+package final class SwapDomain: Sendable {
+  /// How many slots a generation fills.
+  package let slotCount: Int
+  let poisonsRetiredMemory: Bool
+  let state: Mutex<State>
+
+  /// Everything that changes; the words that workers read and write lie behind the records.
+  struct State: ~Copyable {
+    var views: ViewPool
+    /// Registered workers: those that publications store to and grace periods wait for.
+    var workers: [WorkerRecord] = []
+    /// Records without a worker.
+    var vacant: [WorkerRecord] = []
+    /// Generations that may be published.
+    var generations: [Generation] = []
+    var generationCount: UInt64 = 0
+    var workerCount: UInt32 = 0
+  }
+
+  /// Creates a domain without workers and with nothing in force.
+  ///
+  /// `poisonsRetiredMemory` fills views and generations that no worker may read any more with
+  /// `poisonByte`: whoever reads them all the same is found out. For tests.
+  package init(slotCount: Int, poisonsRetiredMemory: Bool = false) {
+    self.slotCount = slotCount
+    self.poisonsRetiredMemory = poisonsRetiredMemory
+    state = Mutex(State(views: ViewPool(poisonsRetired: poisonsRetiredMemory)))
+  }
+
+  deinit {
+    state.withLock { state in
+      guard state.workers.isEmpty else {
+        // A worker that was never unregistered may still run: what it reads is left where it is.
+        for generation in state.generations { _ = unsafe Unmanaged.passRetained(generation) }
+        return
+      }
+      state.views.deallocate()
+      for record in state.vacant { unsafe free(record.pointer) }
+    }
+  }
+}
+
+extension SwapDomain {
+  /// Makes a generation of one module per slot, in the order of the slots.
+  package func makeGeneration(_ modules: [MappedModule]) throws(Refusal) -> Generation {
+    guard modules.count == slotCount else {
+      throw Refusal(
+        .state, "a generation needs one module per slot", expected: "\(slotCount)",
+        found: "\(modules.count)")
+    }
+    return try state.withLock { (state) throws(Refusal) in
+      for module in modules where !module.isUsable {
+        throw Refusal(.state, "module '\(module.name)' is not attached, or not mapped any more")
+      }
+      let generation = Generation(
+        number: state.generationCount + 1, modules: modules,
+        poisonsRetiredMemory: poisonsRetiredMemory)
+      guard let generation else {
+        throw Refusal(.noSpace, "no memory for another generation")
+      }
+      state.generationCount += 1
+      state.generations.append(generation)
+      return generation
+    }
+  }
+
+  /// Lets go of a generation that will not be published again; its modules stay mapped.
+  ///
+  /// Refused while a view that a worker may read names it: after a publication without it, that is
+  /// until `waitForGrace` has passed.
+  package func release(_ generation: Generation) throws(Refusal) {
+    try state.withLock { (state) throws(Refusal) in
+      guard !state.views.names(generation) else {
+        throw Refusal(.state, "a worker may still use generation \(generation.number)")
+      }
+      guard let index = state.generations.firstIndex(where: { $0 === generation }) else {
+        throw Refusal(.state, "generation \(generation.number) is not this domain's any more")
+      }
+      state.generations.remove(at: index)
+    }
+  }
+
+  /// Detaches and unmaps a module that no live generation holds.
+  ///
+  /// Unmapping interrupts every processor that runs this process for some microseconds: do it when
+  /// nothing is being swapped.
+  package func unload(_ module: MappedModule) throws(Refusal) {
+    let evidence = try state.withLock { (state) throws(Refusal) in
+      for generation in state.generations
+      where generation.modules.contains(where: { $0 === module }) {
+        throw Refusal(
+          .state, "module '\(module.name)' is part of generation \(generation.number)",
+          hint: "release the generation first")
+      }
+      // Under the lock, so that no generation can be made of the module meanwhile.
+      return Unreachable(before: try module.withdraw())
+    }
+    try module.unmap(evidence)
+  }
+
+  /// How many generations are kept only because a worker has not passed a later view.
+  package var overdueGenerationCount: Int {
+    state.withLock { $0.views.overdueGenerationCount }
+  }
+}

@@ -1,0 +1,121 @@
+internal import CHitless
+internal import Glibc
+
+/// The memory of a domain's views: which ones workers may still read, and which ones are free.
+///
+/// Views never move and are not given back to the allocator while the domain lives. `refill` makes room
+/// *after* a publication, so that taking a view never allocates: a rollback needs no memory that is not
+/// there already.
+///
+/// Threading: guarded by the domain's lock. Issued views are read by workers without it; they are not
+/// written again before `retire`.
+@safe
+struct ViewPool: ~Copyable {
+  /// How many views one refill adds.
+  static let chunk = 64
+  /// How many free views every publication leaves for the next ones.
+  static let reserve = 16
+
+  /// One view that workers may read, and what keeps the records behind it alive.
+  @safe
+  private struct Issued {
+    let view: UnsafeMutablePointer<hitless_view>
+    let sequence: UInt64
+    let stable: Generation
+    let candidate: Generation?
+  }
+
+  /// In the order of their sequences; the last one is in force.
+  private var issued: [Issued] = []
+  /// In the order of their retirement, so that retired memory keeps its poison as long as it can.
+  private var free: [UnsafeMutablePointer<hitless_view>] = unsafe []
+  private var chunks: [UnsafeMutableRawPointer] = unsafe []
+  private let poisonsRetired: Bool
+
+  init(poisonsRetired: Bool) {
+    self.poisonsRetired = poisonsRetired
+    refill()
+  }
+
+  /// The view in force.
+  var current: UnsafePointer<hitless_view>? {
+    unsafe issued.last.map { unsafe UnsafePointer($0.view) }
+  }
+
+  /// Sequence of the view in force; 0 before the first.
+  var currentSequence: UInt64 { issued.last?.sequence ?? 0 }
+
+  /// How many generations are named only by views that are not in force.
+  var overdueGenerationCount: Int {
+    guard let last = issued.last else { return 0 }
+    var numbers = Set<UInt64>()
+    for view in issued {
+      numbers.insert(view.stable.number)
+      if let candidate = view.candidate { numbers.insert(candidate.number) }
+    }
+    numbers.remove(last.stable.number)
+    if let candidate = last.candidate { numbers.remove(candidate.number) }
+    return numbers.count
+  }
+
+  /// Whether a view that workers may read names `generation`.
+  func names(_ generation: Generation) -> Bool {
+    issued.contains {
+      $0.stable === generation || $0.candidate === generation
+    }
+  }
+
+  /// Fills a free view, or returns nil when there is none.
+  ///
+  /// Allocates nothing.
+  mutating func issue(
+    sequence: UInt64, stable: Generation, candidate: Generation?, share: UInt32, deadline: UInt64
+  ) -> UnsafePointer<hitless_view>? {
+    guard unsafe !free.isEmpty else { return nil }
+    let view = unsafe free.removeFirst()
+    // A batch that is not split by flow follows the candidate only when every flow does.
+    let serving = share == HITLESS_SHARE_ALL ? candidate ?? stable : stable
+    unsafe view.initialize(
+      to: hitless_view(
+        size: UInt32(MemoryLayout<hitless_view>.size), share: share, sequence: sequence,
+        serving: serving.record, stable: stable.record, candidate: candidate?.record,
+        deadline: deadline))
+    unsafe issued.append(
+      Issued(view: view, sequence: sequence, stable: stable, candidate: candidate))
+    return unsafe UnsafePointer(view)
+  }
+
+  /// Takes back every view before `sequence`; the caller has seen every worker pass it.
+  mutating func retire(before sequence: UInt64) {
+    while let oldest = issued.first, oldest.sequence < sequence {
+      issued.removeFirst()
+      if poisonsRetired { unsafe poison(oldest.view, MemoryLayout<hitless_view>.stride) }
+      unsafe free.append(oldest.view)
+    }
+  }
+
+  /// Makes room for the next publications; without memory the views that are left must do.
+  mutating func refill() {
+    guard unsafe free.count < Self.reserve,
+      let memory = unsafe lineAlignedMemory(Self.chunk * cacheLine)
+    else { return }
+    unsafe chunks.append(memory)
+    let count = unsafe chunks.count * Self.chunk
+    unsafe free.reserveCapacity(count)
+    issued.reserveCapacity(count)
+    for index in 0..<Self.chunk {
+      let view = unsafe (memory + index * cacheLine).bindMemory(to: hitless_view.self, capacity: 1)
+      unsafe free.append(view)
+    }
+  }
+
+  /// Gives the memory back; no worker may be left.
+  mutating func deallocate() {
+    issued.removeAll()
+    unsafe free.removeAll()
+    while let chunk = unsafe chunks.popLast() { unsafe Glibc.free(chunk) }
+  }
+}
+
+/// A view has a line of its own.
+private let cacheLine = 64

@@ -1,0 +1,29 @@
+// Thread calls that glibc offers only as GNU extensions, which Swift's Glibc module hides.
+#ifndef HITLESS_SHIM_THREAD_H
+#define HITLESS_SHIM_THREAD_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+/// The kernel's number of the calling thread.
+int32_t hitless_shim_thread_id(void);
+/// Waits for a thread's end until CLOCK_MONOTONIC reaches `deadline` nanoseconds.
+/// Returns 0 or an error number.
+int hitless_shim_thread_join(pthread_t thread, uint64_t deadline);
+/// Binds the calling thread to one processor. Returns 0 or an error number.
+int hitless_shim_thread_pin(uint32_t processor);
+/// How often the calling thread was switched out so far, willingly and not. Returns 0, or -1 with `errno`.
+int hitless_shim_thread_switches(uint64_t *_Nonnull voluntary, uint64_t *_Nonnull involuntary);
+
+/// Tells the processor that this is a spinning wait; an instruction, which Swift cannot name.
+static inline void hitless_shim_relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb" ::: "memory");
+#else
+  __asm__ volatile("" ::: "memory");
+#endif
+}
+
+#endif
