@@ -87,7 +87,8 @@ struct upf_verdict {
   uint32_t far;
   /// One of `UPF_DROP_…`; a stage leaves a packet alone that is already dropped.
   uint16_t drop;
-  /// Written by the qer module: its own version, (minor << 8) | patch, on every packet it saw.
+  /// Written by the qer module: its own version, (minor << 8) | patch, on every packet that reached it
+  /// undropped, with or without a rule.
   uint16_t qer_mark;
 };
 
