@@ -37,6 +37,7 @@ package enum RegularFile {
     _ path: String, with bytes: [UInt8], mode: UInt32 = 0o644
   ) throws(Refusal) {
     let temporary = "\(path).\(getpid()).tmp"
+    try requireReplaceable(path)
     do throws(SystemError) {
       do throws(SystemError) {
         let file = try FileDescriptor.open(
@@ -48,7 +49,8 @@ package enum RegularFile {
         guard unsafe rename(temporary, path) == 0 else { throw SystemError.last("rename", path) }
       } catch {
         if !(error.call == "open" && error.code == EEXIST) { _ = unsafe unlink(temporary) }
-        throw error
+        // People know the name they gave, not the one the content has until it is whole.
+        throw SystemError(error.call, error.code, error.code == EEXIST ? temporary : path)
       }
       let directory = try FileDescriptor.open(parent(of: path), O_RDONLY | O_DIRECTORY)
       try directory.synchronize(parent(of: path))
@@ -57,10 +59,49 @@ package enum RegularFile {
     }
   }
 
+  /// Writes a new file; one that exists, of whatever kind, is left as it is and refused.
+  ///
+  /// On failure nothing is left behind.
+  package static func create(
+    _ path: String, with bytes: [UInt8], mode: UInt32 = 0o644
+  ) throws(Refusal) {
+    do throws(SystemError) {
+      let file = try FileDescriptor.open(
+        path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
+      do throws(SystemError) {
+        guard fchmod(file.number, mode) == 0 else { throw SystemError.last("chmod", path) }
+        try file.write(bytes, to: path)
+        try file.synchronize(path)
+      } catch {
+        _ = unsafe unlink(path)
+        throw error
+      }
+    } catch {
+      guard error.call == "open", error.code == EEXIST else { throw error.refusal }
+      throw Refusal(
+        .state, "'\(path)' exists and is not overwritten", hint: "choose another name")
+    }
+  }
+
+  /// Removes a file.
+  package static func remove(_ path: String) throws(Refusal) {
+    guard unsafe unlink(path) == 0 else { throw SystemError.last("unlink", path).refusal }
+  }
+
   /// The directory part of `path`.
   package static func parent(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
+  /// A device or a pipe that was named by mistake (`/dev/null`) must survive it.
+  private static func requireReplaceable(_ path: String) throws(Refusal) {
+    var status = stat()
+    // SAFETY: `status` is ours and of the right type; the path is NUL-terminated for the call.
+    guard unsafe lstat(path, &status) == 0 else { return }
+    guard [S_IFREG, S_IFLNK].contains(status.st_mode & S_IFMT) else {
+      throw Refusal(.path, "'\(path)' is not a regular file and is not replaced")
+    }
   }
 
   private static func translate(_ error: SystemError, path: String, limit: Int) -> Refusal {

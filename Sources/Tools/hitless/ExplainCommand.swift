@@ -1,6 +1,91 @@
 internal import ArgumentParser
+internal import Bytes
+internal import PatchFormat
+internal import Refusal
 
-/// Placeholder.
-struct ExplainCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "explain")
+/// Says in prose what an error class or an upgrade class means.
+struct ExplainCommand: ReportsJSON {
+  static let configuration = CommandConfiguration(
+    commandName: "explain",
+    abstract: "Say what an error class or an upgrade class means, why it exists, and what to do.",
+    discussion: """
+      Every refusal has a class; its number is the exit code of this program, the status of the C \
+      library, and the code in the agent's log.
+
+      Examples:
+        hitless explain
+        hitless explain 41
+        hitless explain wrong-base
+        hitless explain hot-with-migration
+      """)
+
+  @Argument(help: "A number or a name; without it, all are listed.")
+  var name: String?
+
+  @Flag(help: "Print the result as one JSON object.")
+  var json = false
+
+  func run() throws {
+    guard let name else { return try printList() }
+    guard let explanation = Explanation.all.first(where: { $0.isNamed(name) }) else {
+      throw Refusal(
+        .usage, "no class is called '\(name)'", hint: "'hitless explain' lists them")
+    }
+    if json {
+      try Console.print(explanation.json)
+      return
+    }
+    try Console.print(explanation.title)
+    for part in explanation.parts { try Console.print("\n\(part.0): \(part.1)") }
+  }
+
+  private func printList() throws(Refusal) {
+    if json {
+      try Console.print(.object([("classes", .array(Explanation.all.map(\.json)))]))
+      return
+    }
+    try Console.print("  0  success")
+    for explanation in Explanation.all { try Console.print(explanation.line) }
+  }
+}
+
+/// What is to be said about one class.
+struct Explanation {
+  /// The exit code, for a class of errors.
+  let code: Int32?
+  let name: String
+  let meaning: String
+  let reason: String
+  let remedy: String
+
+  /// Everything that can be explained: errors by number, then upgrade classes.
+  static var all: [Explanation] {
+    RefusalClass.allCases.map { Explanation($0) } + UpgradeClass.allCases.map { Explanation($0) }
+  }
+
+  func isNamed(_ text: String) -> Bool {
+    text == name || (code.map { "\($0)" == text } ?? false)
+  }
+
+  var title: String {
+    code.map { "\(name) (exit code \($0))" } ?? "\(name) (upgrade class)"
+  }
+
+  var parts: [(String, String)] {
+    [("What it means", meaning), ("Why", reason), ("What to do", remedy)]
+  }
+
+  var line: String {
+    let number = code.map { "\($0)" } ?? "-"
+    let padding = String(repeating: " ", count: max(0, 3 - number.count))
+    let gap = String(repeating: " ", count: max(1, 20 - name.count))
+    return "\(padding)\(number)  \(name)\(gap)\(meaning)"
+  }
+
+  var json: JSON {
+    .object([
+      ("name", .string(name)), ("code", code.map { .integer(Int64($0)) } ?? .null),
+      ("meaning", .string(meaning)), ("why", .string(reason)), ("remedy", .string(remedy)),
+    ])
+  }
 }

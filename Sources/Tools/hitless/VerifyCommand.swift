@@ -1,6 +1,74 @@
 internal import ArgumentParser
+internal import Bytes
+internal import Digests
+internal import PatchFormat
+internal import Refusal
+internal import Signing
+internal import Verification
 
-/// Placeholder.
-struct VerifyCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "verify")
+/// Verifies a patch and says what was checked.
+struct VerifyCommand: ReportsJSON {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Check a patch: signatures, every byte, validity, and what it yields.",
+    discussion: """
+      Prints one 'checked:' line for each check that was made, and nothing for what was not. With \
+      --base, the patch is also applied in memory, and its result compared with what was signed.
+
+      Examples:
+        hitless verify qer.hlp --trust vendor.pub
+        hitless verify qer.hlp --trust vendor.pub --trust operator.pub --threshold 2
+        hitless verify qer.hlp --trust vendor.pub --base qer-1.0.0.so --product upf --json
+      """)
+
+  @Argument(help: "The patch.")
+  var file: String
+
+  @OptionGroup var options: VerificationOptions
+
+  @Option(help: "A module that the patch starts from; may be repeated.")
+  var base: [String] = []
+
+  @Flag(help: "Print the result as one JSON object.")
+  var json = false
+
+  func run() throws {
+    let patch = try options.verify(file)
+    var checks = patch.checks
+    for path in base {
+      let image = try Inputs.image(path)
+      let number = try patch.component(from: image)
+      checks.append("base: '\(path)' is the base of component \(number)")
+      checks += try patch.checkedTarget(of: number, base: image).checks
+    }
+    for keyID in patch.unknownKeyIDs {
+      Console.warn("a signature by the unknown key \(keyID.hex) was not checked")
+    }
+    if json {
+      try Console.print(patch.json(checks: checks))
+      return
+    }
+    for check in checks { try Console.print("checked: \(check)") }
+    try Console.print("verified: \(patch.manifest.summary)")
+  }
+}
+
+extension VerifiedPatch {
+  /// The target of a component with the lines of the checks that it passed.
+  func checkedTarget(
+    of number: Int, base: [UInt8]
+  ) throws(Refusal) -> (bytes: [UInt8], checks: [String]) {
+    let target = try target(of: number, base: base)
+    let line = "target: component \(number) yields \(target.count) bytes, SHA-256 as signed"
+    return (target, [line])
+  }
+
+  fileprivate func json(checks: [String]) -> JSON {
+    .object([
+      ("verified", .bool(true)), ("identity", .string(identity.hex)),
+      ("signers", .array(signers.map { .string($0.keyID.hex) })),
+      ("unknownKeys", .array(unknownKeyIDs.map { .string($0.hex) })),
+      ("checks", .array(checks.map { .string($0) })), ("manifest", manifest.json),
+    ])
+  }
 }

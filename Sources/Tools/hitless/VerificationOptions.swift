@@ -1,0 +1,64 @@
+internal import ArgumentParser
+internal import Digests
+internal import PatchFormat
+internal import Refusal
+internal import Signing
+internal import Verification
+
+/// Whom to trust, and what to check beyond the signature; the same for every command that verifies.
+struct VerificationOptions: ParsableArguments {
+  @Option(
+    name: .customLong("trust"), help: "A public key whose signature counts; may be repeated.")
+  var keys: [String] = []
+
+  @Option(help: "How many different trusted keys must have signed.")
+  var threshold = 1
+
+  @Option(help: "The product that the patch must be for.")
+  var product: String?
+
+  @Option(
+    name: .customLong("at"),
+    help: "Check the validity at this time (2027-01-31, 2027-01-31T12:00:00Z) instead of now.")
+  var time: UTCTime?
+
+  @Option(help: "The lowest sequence number that is accepted.")
+  var floor: UInt64?
+
+  func validate() throws {
+    guard !keys.isEmpty else {
+      throw ValidationError("name at least one key to trust, for example '--trust vendor.pub'")
+    }
+  }
+
+  /// Verifies the patch in the file at `path`.
+  func verify(_ path: String) throws(Refusal) -> VerifiedPatch {
+    let trust = try Inputs.trust(keys, threshold: threshold)
+    var facts = VerificationFacts()
+    facts.product = product
+    facts.now = (time ?? .now).seconds
+    if let floor {
+      facts.sequenceFloor = floor
+      facts.accepted = [:]
+    }
+    return try Verifier.verify(try Inputs.patch(path), trust: trust, facts: facts)
+  }
+}
+
+extension VerifiedPatch {
+  /// The number of the component that starts from `base`.
+  func component(from base: [UInt8]) throws(Refusal) -> Int {
+    // With one component its own check says best what differs.
+    if manifest.components.count > 1 {
+      for number in manifest.components.indices where (try? checkBase(of: number, base)) != nil {
+        return number
+      }
+      throw Refusal(
+        .wrongBase, "no module of the patch starts from this base",
+        expected: manifest.components.map(\.base.digest.hex).joined(separator: " or "),
+        hint: "this patch is for other builds of the modules; 'hitless inspect' shows which")
+    }
+    try checkBase(of: 0, base)
+    return 0
+  }
+}
