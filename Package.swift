@@ -111,6 +111,7 @@ let upf: [Target] = [
   .target(name: "CUPF", path: "Sources/UPF/CUPF"),
   library("UPF", "GTPU"),
   library("UPF", "PacketIO", ["CPlatform", "Platform"]),
+  library("UPF", "GNB", ["Bytes", "CPlatform", "GTPU", "PacketIO", "Platform"]),
   library(
     "UPF", "UPF",
     ["Agent", "CHitless", "CPlatform", "CUPF", "GTPU", "PacketIO", "Platform", "Refusal"]),
@@ -128,7 +129,7 @@ let tools: [Target] = [
   tool(
     "upfd",
     ["Agent", "CHitless", "CUPF", "GTPU", "Platform", "Refusal", "UPF", argumentParser, yams]),
-  tool("gnbsim", ["CPlatform", "GTPU", "Platform", "Refusal", "UPF", argumentParser]),
+  tool("gnbsim", ["Bytes", "GNB", "GTPU", "PacketIO", "Platform", "Refusal", argumentParser]),
 ]
 
 let package = Package(
@@ -163,5 +164,6 @@ let package = Package(
       name: "CSwapTestSupport", dependencies: ["CHitless"], path: "Tests/CSwapTestSupport"),
     tests("HotSwap", ["CHitless", "CPlatform", "CSwapTestSupport", "HotSwap", "Refusal"]),
     tests("PacketIO", ["CPlatform", "PacketIO", "Platform"]),
+    tests("GNB", ["Bytes", "CPlatform", "GNB", "GTPU", "PacketIO", "Platform"]),
   ]
 )
