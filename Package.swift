@@ -125,7 +125,7 @@ let tools: [Target] = [
       "Digests", "ElfImage", "Generator", "PatchFormat", "Platform", "Refusal", "Signing",
       "Verification", argumentParser,
     ]),
-  tool("hitless-probe", ["CHitless", "HotSwap", "Platform", "Refusal"]),
+  tool("hitless-probe", ["Bytes", "HotSwap", "Refusal"]),
   tool(
     "upfd",
     ["Agent", "CHitless", "CUPF", "GTPU", "Platform", "Refusal", "UPF", argumentParser, yams]),
@@ -162,7 +162,10 @@ let package = Package(
     tests("GTPU", ["GTPU"]),
     .target(
       name: "CSwapTestSupport", dependencies: ["CHitless"], path: "Tests/CSwapTestSupport"),
-    tests("HotSwap", ["CHitless", "CPlatform", "CSwapTestSupport", "HotSwap", "Refusal"]),
+    tests(
+      "HotSwap",
+      ["CHitless", "CPlatform", "CSwapTestSupport", "HotSwap", "Refusal", "TestSupport"],
+      exclude: ["Fixtures"]),
     tests("PacketIO", ["CPlatform", "PacketIO", "Platform"]),
     tests("GNB", ["Bytes", "CPlatform", "GNB", "GTPU", "PacketIO", "Platform"]),
   ]

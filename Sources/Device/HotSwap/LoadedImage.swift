@@ -3,9 +3,27 @@ internal import Glibc
 internal import Refusal
 internal import Synchronization
 
-/// The dynamic loader is asked by one thread at a time, so that "is it there already" and "map it" are
-/// one step.
-private let loader = Mutex(())
+/// The files that are mapped as modules.
+///
+/// The loader is asked by one thread at a time, with this lock held, so that "is it there already" and
+/// "map it" are one step.
+private let mappedFiles = Mutex<Set<FileIdentity>>([])
+
+/// What the loader takes for the identity of a file.
+private struct FileIdentity: Hashable {
+  let device: UInt64
+  let inode: UInt64
+
+  init(of descriptor: Int32) throws(Refusal) {
+    var status = stat()
+    // SAFETY: `status` is ours and of the right type.
+    guard unsafe fstat(descriptor, &status) == 0 else {
+      throw Refusal(.io, "cannot look at the module's descriptor, error \(errno)")
+    }
+    device = UInt64(status.st_dev)
+    inode = UInt64(status.st_ino)
+  }
+}
 
 /// A shared library that the dynamic loader has mapped from an open descriptor.
 ///
@@ -13,7 +31,9 @@ private let loader = Mutex(())
 /// loader matches libraries by name before it looks at the file: under a name that was used before it
 /// answers with the *old* image. While the descriptor is open its number cannot be given to another
 /// file, so the name is never used twice. (The process number, not `self`: a debugger that opens the
-/// name in its own process would otherwise wait on its own descriptor.)
+/// name in its own process would otherwise wait on its own descriptor.) The loader also matches by device
+/// and inode, and then keeps the new name as an alias of the old image; so it is not even asked about a
+/// file that is mapped already.
 ///
 /// Dropping the value unmaps nothing: an image that nobody calls costs memory, one that somebody still
 /// calls costs the process.
@@ -25,6 +45,7 @@ struct LoadedImage: @unchecked Sendable {
   let layout: ImageLayout
   /// Owned; closed by `unmap` only.
   private let descriptor: Int32
+  private let file: FileIdentity
   private let handle: UnsafeMutableRawPointer
 
   /// Maps the file behind `source`, which the caller keeps or closes as it likes.
@@ -35,37 +56,51 @@ struct LoadedImage: @unchecked Sendable {
     guard descriptor >= 0 else {
       throw Refusal(.io, "cannot keep the module's descriptor open, error \(errno)")
     }
-    let name = "/proc/\(getpid())/fd/\(descriptor)"
-    do throws(Refusal) {
-      return try loader.withLock { (_) throws(Refusal) in try open(name, descriptor) }
-    } catch {
-      // An image that stayed mapped keeps its name, so the number must not be given to another file.
-      if unsafe hitless_shim_image_is_listed(name) == 0 { close(descriptor) }
-      throw error
+    return try mappedFiles.withLock { (files) throws(Refusal) in
+      let file: FileIdentity
+      do throws(Refusal) {
+        file = try FileIdentity(of: descriptor)
+        guard !files.contains(file) else {
+          throw Refusal(
+            .race, "this file is mapped as a module already",
+            hint: "map each sealed file once and share the result")
+        }
+      } catch {
+        close(descriptor)
+        throw error
+      }
+      let image = try open(descriptor, file)
+      files.insert(file)
+      return image
     }
   }
 
-  private static func open(_ name: String, _ descriptor: Int32) throws(Refusal) -> LoadedImage {
+  private static func open(
+    _ descriptor: Int32, _ file: FileIdentity
+  ) throws(Refusal) -> LoadedImage {
+    let name = "/proc/\(getpid())/fd/\(descriptor)"
     // SAFETY: the name is NUL-terminated for the call; nothing is mapped with RTLD_NOLOAD.
     if let known = unsafe dlopen(name, RTLD_NOW | RTLD_NOLOAD) {
       _ = unsafe dlclose(known)
+      // From here on the name may be an alias of that image: its descriptor is never closed, so that
+      // no other module gets the name.
       throw Refusal(
-        .race, "the dynamic loader already has an image of this file or under the name '\(name)'",
-        hint: "map each sealed file once and share the result")
+        .race, "the dynamic loader already has an image of this file or under the name '\(name)'")
     }
     // SAFETY: the file is sealed and was checked; its code does not run before a hook is called.
     guard let handle = unsafe dlopen(name, RTLD_NOW | RTLD_LOCAL) else {
+      defer { close(descriptor) }
       throw Refusal(.badELF, "the dynamic loader refuses the module: \(loaderMessage())")
     }
     var image = unsafe hitless_shim_image()
     // SAFETY: the handle is open; `image` is ours.
     let found = unsafe hitless_shim_image_of_handle(handle, &image)
     guard found == 0, let layout = unsafe ImageLayout(image) else {
-      _ = unsafe dlclose(handle)
+      // What it is, is not known; so neither is whether the loader lets go of it, and of the name.
       throw Refusal(.badELF, "the mapped image has no plausible program headers")
     }
     return unsafe LoadedImage(
-      name: name, layout: layout, descriptor: descriptor, handle: handle)
+      name: name, layout: layout, descriptor: descriptor, file: file, handle: handle)
   }
 
   /// The address of an exported object of `size` bytes; nil unless it lies in this image's data.
@@ -83,7 +118,7 @@ struct LoadedImage: @unchecked Sendable {
   ///
   /// When the loader keeps the image, its descriptor stays open too.
   func unmap() throws(Refusal) {
-    try loader.withLock { (_) throws(Refusal) in
+    try mappedFiles.withLock { (files) throws(Refusal) in
       // SAFETY: the caller has evidence that nobody reaches the image.
       guard unsafe dlclose(handle) == 0 else {
         throw Refusal(.state, "the dynamic loader does not let go of '\(name)': \(loaderMessage())")
@@ -91,6 +126,7 @@ struct LoadedImage: @unchecked Sendable {
       guard unsafe hitless_shim_image_is_listed(name) == 0 else {
         throw Refusal(.state, "the dynamic loader keeps '\(name)' mapped")
       }
+      files.remove(file)
       close(descriptor)
     }
   }

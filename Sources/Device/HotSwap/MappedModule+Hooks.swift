@@ -34,6 +34,9 @@ extension MappedModule {
     phase.withLock { $0 = .attached(privateData: privateData, services: services) }
   }
 
+  /// Whether the module can check itself.
+  package var hasSelftest: Bool { unsafe hooks.selftest != nil }
+
   /// Lets the module check itself against known answers; a module without the hook passes.
   ///
   /// Runs on the calling thread, without a limit: meant for a process of its own (hitless-probe),
