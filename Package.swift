@@ -149,6 +149,7 @@ let package = Package(
     tests("Bytes", ["Bytes"]),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     tests("Digests", ["Digests"]),
+    tests("CommandLine", ["TestSupport"]),
     tests("PatchFormat", ["Bytes", "Digests", "PatchFormat"]),
     tests("Signing", ["Bytes", "Refusal", "Signing", "TestSupport"]),
     tests(

@@ -1,0 +1,86 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("hitless without work")
+struct UsageTests {
+  let bench: Workbench
+
+  init() throws { bench = try Workbench() }
+
+  @Test(arguments: [
+    ["no-such-command"], ["keygen"], ["keygen", "--out"], ["verify"], ["verify", "x", "--trust"],
+    ["verify", "x"], ["verify", "x", "--trust", "y", "--threshold", "many"],
+    ["verify", "x", "--trust", "y", "--at", "tomorrow"], ["apply", "x"], ["explain", "1", "2"],
+    ["diff"], ["diff", "one", "--key", "k", "-o", "f"], ["--nonsense"],
+  ])
+  func `arguments that make no sense end with 2 and a pointer to the help`(
+    arguments: [String]
+  ) throws {
+    let outcome = try run(try BuiltProduct.path("hitless"), arguments)
+    #expect(outcome.status == 2)
+    #expect(outcome.output == "")
+    let lines = outcome.errors.split(separator: "\n")
+    try #require(lines.count == 2, "\(outcome.errors)")
+    #expect(lines[0].hasPrefix("hitless: error: "))
+    #expect(lines[1].hasPrefix("hitless: hint: "))
+  }
+
+  @Test(arguments: ["keygen", "diff", "verify", "inspect", "apply", "explain"])
+  func `the help of a command teaches by example`(command: String) throws {
+    let outcome = try bench.succeed(command, "--help")
+    #expect(outcome.output.contains("Example"))
+    #expect(outcome.output.contains("hitless \(command) "))
+  }
+
+  @Test func `the help of the program shows the way from two builds to a swap`() throws {
+    let outcome = try bench.succeed("--help")
+    for step in ["keygen", "diff", "verify", "agent"] {
+      #expect(outcome.output.contains("hitless \(step) "))
+    }
+  }
+}
+
+@Suite("hitless explain")
+struct ExplainTests {
+  static let classes: [(Int32, String)] = [
+    (2, "usage"), (10, "format"), (11, "limit"), (12, "unsupported"), (20, "signature"),
+    (21, "untrusted-key"), (22, "integrity"), (30, "rollback"), (31, "expired"), (32, "mixed"),
+    (40, "not-for-target"), (41, "wrong-base"), (42, "bad-elf"), (43, "path"), (50, "race"),
+    (51, "busy"), (52, "state"), (60, "no-space"), (61, "io"), (70, "health"),
+  ]
+  let bench: Workbench
+
+  init() throws { bench = try Workbench() }
+
+  @Test(arguments: classes)
+  func `every class is explained by number and by name`(code: Int32, name: String) throws {
+    let byNumber = try bench.succeed("explain", "\(code)").output
+    #expect(byNumber == (try bench.succeed("explain", name).output))
+    #expect(byNumber.hasPrefix("\(name) (exit code \(code))\n"))
+    for part in ["What it means: ", "Why: ", "What to do: "] { #expect(byNumber.contains(part)) }
+  }
+
+  @Test(arguments: ["policy", "hot", "hot-with-migration", "restart"])
+  func `every upgrade class is explained`(name: String) throws {
+    #expect(try bench.succeed("explain", name).output.hasPrefix("\(name) (upgrade class)\n"))
+  }
+
+  @Test func `alone it lists all of them, each with a prose of its own`() throws {
+    let outcome = try bench.succeed("explain", "--json")
+    let entries = try #require(try bench.object(outcome)["classes"] as? [[String: Any]])
+    #expect(entries.count == Self.classes.count + 4)
+    let codes = entries.compactMap { $0["code"] as? Int32 }
+    #expect(codes == Self.classes.map(\.0))
+    for part in ["meaning", "why", "remedy"] {
+      #expect(Set(entries.compactMap { $0[part] as? String }).count == entries.count)
+    }
+    let lines = try bench.succeed("explain").output.split(separator: "\n")
+    #expect(lines.count == entries.count + 1)
+  }
+
+  @Test(arguments: ["9", "-1", "nope", "", "Format", "010"])
+  func `what is no class is refused`(name: String) throws {
+    try bench.refuse(2, "explain", "--", name)
+  }
+}

@@ -1,0 +1,79 @@
+internal import Foundation
+
+/// A small module in C with the knobs that tests turn, built by the recipe of `hitless-module.pc`.
+package struct TestModule: Sendable {
+  /// What the facts say.
+  package var name = "sample"
+  package var version: (UInt32, UInt32, UInt32) = (1, 0, 0)
+  package var interface: (id: UInt32, version: UInt32) = (7, 1)
+  package var states: [(id: UInt32, size: UInt32)] = [(0x51, 64)]
+  /// A constant inside the function that is marked `HITLESS_PATCHABLE`.
+  package var markedConstant = 1
+  /// A constant inside a function that is not marked.
+  package var unmarkedConstant = 1
+  /// More C at the end of the file.
+  package var extra = ""
+  /// More options for the compiler.
+  package var options: [String] = []
+  /// How many more functions to add, for a module of some size.
+  package var bulk = 0
+
+  /// The module with every knob at rest.
+  package init() {}
+
+  /// Builds the module as the file `file` of `directory` and returns its path.
+  @discardableResult
+  package func build(_ file: String, in directory: TemporaryDirectory) throws -> String {
+    let source = try directory.write("\(file).c", Array(text.utf8))
+    defer { try? FileManager.default.removeItem(atPath: source) }
+    let output = directory.path(file)
+    let built = try run(
+      "/usr/bin/gcc",
+      [
+        "-std=c11", "-O2", "-fPIC", "-fvisibility=hidden",
+        "-I\(Self.root)/Sources/Ground/CHitless/include",
+        "-shared", "-nostartfiles", "-Wl,--as-needed", "-Wl,-z,now,-z,relro,-z,noexecstack",
+        "-Wl,--build-id=sha1", "-Wl,--version-script=\(Self.root)/Sources/Modules/module.map",
+      ] + options + ["-o", output, source])
+    guard built.status == 0 else { throw BuildFailure(description: built.errors) }
+    return output
+  }
+
+  /// The root of the source tree.
+  package static let root = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+
+  /// What the compiler said.
+  package struct BuildFailure: Error, CustomStringConvertible {
+    package let description: String
+  }
+
+  private var text: String {
+    let schemas = states.map { "{\($0.id)u, \($0.size)u}" }.joined(separator: ", ")
+    let more = (0..<bulk).map {
+      "int more\($0)(int x) { return (x ^ \($0 &* 2_654_435_761 & 0xffff)) * \($0 + 3); }"
+    }.joined(separator: "\n")
+    let calls = (0..<bulk).map { "x += more\($0)(x);" }.joined(separator: " ")
+    return """
+      #include "hitless/module.h"
+      #define FACTS { \\
+        .abi_version = HITLESS_ABI_VERSION, \\
+        .interface_id = \(interface.id), .interface_version = \(interface.version), \\
+        .version_major = \(version.0), .version_minor = \(version.1), .version_patch = \(version.2), \\
+        .table_size = sizeof(struct table), .state_count = \(states.count), \\
+        .states = {\(schemas)}, .name = "\(name)" }
+      struct table { int (*answer)(int); int (*other)(int); };
+      \(more)
+      HITLESS_PATCHABLE static int answer(int x) { return x * 3 + \(markedConstant); }
+      __attribute__((noinline)) static int other(int x) { \(calls) return x * 5 + \(unmarkedConstant); }
+      static const struct table table = {answer, other};
+      HITLESS_NOTE static const struct hitless_module_note note = {
+        .name_size = sizeof note.owner, .facts_size = sizeof note.facts,
+        .type = HITLESS_NOTE_TYPE, .owner = "Hitless", .facts = FACTS };
+      HITLESS_EXPORT const struct hitless_module hitless_module = {
+        .size = sizeof hitless_module, .abi_version = HITLESS_ABI_VERSION, .facts = FACTS,
+        .table = &table };
+      \(extra)
+      """
+  }
+}
