@@ -158,8 +158,10 @@ let package = Package(
         "Bytes", "DeltaEncoder", "DeltaModel", "Digests", "PatchFormat", "Refusal", "Signing",
         "TestSupport", "Verification",
       ], exclude: ["Judges"]),
-    tests("DeltaModel", ["Bytes", "DeltaModel"]),
-    tests("DeltaEncoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel"]),
+    tests("DeltaModel", ["Bytes", "DeltaModel", "TestSupport"]),
+    tests("DeltaEncoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "TestSupport"]),
+    tests("DeltaDecoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "TestSupport"]),
+    tests("DeltaCommand", ["TestSupport"]),
     tests("GTPU", ["GTPU"]),
     .target(
       name: "CSwapTestSupport", dependencies: ["CHitless"], path: "Tests/CSwapTestSupport"),

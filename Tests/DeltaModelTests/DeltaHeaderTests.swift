@@ -38,14 +38,14 @@ struct DeltaHeaderTests {
   @Test func `a target and memory over the limits are refused, at the limits they are not`() throws
   {
     let header = DeltaHeader(mode: .stored, targetSize: 1000)
-    try DeltaLimits(targetSize: 1000, memory: header.memoryNeeded).check(header)
+    try DeltaLimits(targetSize: 1000, memory: header.memoryNeeded).check(header, baseSize: 0)
     #expect(
       throws: FormatError(.overLimit("the target size", found: 1000, limit: 999), at: 1)
-    ) { try DeltaLimits(targetSize: 999, memory: 2000).check(header) }
+    ) { try DeltaLimits(targetSize: 999, memory: 2000).check(header, baseSize: 0) }
     #expect(
       throws: FormatError(
         .overLimit("the memory needed", found: header.memoryNeeded, limit: 999), at: 1)
-    ) { try DeltaLimits(targetSize: 1000, memory: 999).check(header) }
+    ) { try DeltaLimits(targetSize: 1000, memory: 999).check(header, baseSize: 0) }
   }
 
   @Test func `no limit can be set above the caps of the format`() {

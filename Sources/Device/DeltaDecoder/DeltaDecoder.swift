@@ -12,13 +12,15 @@ package enum DeltaDecoder {
     _ delta: [UInt8], base: [UInt8], limits: DeltaLimits = .standard
   ) throws(FormatError) -> [UInt8] {
     let header = try DeltaHeader(parsing: delta)
-    try limits.check(header)
+    try limits.check(header, baseSize: base.count)
     switch header.mode {
     case .stored:
       var reader = try ByteReader(delta, in: UInt64(header.count)..<UInt64(delta.count))
       let target = try reader.bytes(header.targetSize)
       try reader.finish()
       return target
+    case .delta, .whole:
+      return try DeltaBody.decode(delta, base: base, header: header)
     }
   }
 }

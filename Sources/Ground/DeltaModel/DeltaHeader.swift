@@ -10,10 +10,10 @@ package struct DeltaHeader: Sendable, Equatable {
   package let mode: DeltaMode
   /// Size in bytes of what the delta yields.
   package let targetSize: UInt64
+  /// How many covers the body starts with.
+  package let coverCount: UInt64
   /// Bytes the decoder allocates: the target and its working tables, not the base nor the delta.
   package let memoryNeeded: UInt64
-  /// How many bytes of the blob the header takes.
-  package let count: Int
 
   /// The number of `mode`, in the first byte of the blob and in the manifest.
   package var codec: UInt8 { mode.rawValue }
@@ -23,6 +23,10 @@ package struct DeltaHeader: Sendable, Equatable {
 package enum DeltaMode: UInt8, CaseIterable, Sendable {
   /// The target itself.
   case stored = 0
+  /// Covers and contents, arithmetic-coded.
+  case delta = 1
+  /// The same without covers: the base serves only to learn from.
+  case whole = 2
 }
 
 extension DeltaMode {
@@ -30,17 +34,26 @@ extension DeltaMode {
   package var name: String {
     switch self {
     case .stored: "stored"
+    case .delta: "delta"
+    case .whole: "whole"
     }
   }
 }
 
 extension DeltaHeader {
-  /// Describes a delta of `mode` that yields `targetSize` bytes.
-  package init(mode: DeltaMode, targetSize: UInt64) {
+  /// Bytes per line of the tables that follow the target's size: the line, 8 slots and 2 places.
+  private static let lineBytes: UInt64 = 64 + 8 * 4 + 2 * 4
+  /// Bytes of the tables that do not depend on the target.
+  private static let fixedTables: UInt64 = 1 << 20
+  /// Bytes that one cover takes while it is decoded.
+  private static let coverBytes: UInt64 = 12
+
+  /// Describes a delta of `mode` that yields `targetSize` bytes by way of `coverCount` covers.
+  package init(mode: DeltaMode, targetSize: UInt64, coverCount: UInt64 = 0) {
     self.mode = mode
     self.targetSize = targetSize
-    memoryNeeded = targetSize
-    count = 1 + LEB128.count(targetSize)
+    self.coverCount = coverCount
+    memoryNeeded = Self.memory(mode, targetSize: targetSize, coverCount: coverCount)
   }
 
   /// Reads the header at the start of a delta blob; the body that follows is not looked at.
@@ -50,9 +63,41 @@ extension DeltaHeader {
     guard let mode = DeltaMode(rawValue: codec) else {
       throw FormatError(.unsupported("delta codec \(codec)"), at: 0)
     }
-    self.init(mode: mode, targetSize: try LEB128.read(&reader))
+    let targetSize = try LEB128.read(&reader)
+    let coverCount = mode == .delta ? try LEB128.read(&reader) : 0
+    guard mode != .delta || coverCount > 0 && coverCount <= targetSize else {
+      throw FormatError(.illegal("\(coverCount) covers"), at: 1)
+    }
+    self.init(mode: mode, targetSize: targetSize, coverCount: coverCount)
   }
 
   /// The bytes of the header.
-  package var encoded: [UInt8] { [codec] + LEB128.bytes(targetSize) }
+  package var encoded: [UInt8] {
+    [codec] + LEB128.bytes(targetSize) + (mode == .delta ? LEB128.bytes(coverCount) : [])
+  }
+
+  /// How many bytes of the blob the header takes.
+  package var count: Int {
+    1 + LEB128.count(targetSize) + (mode == .delta ? LEB128.count(coverCount) : 0)
+  }
+
+  /// Lines of the context table as a power of two: they follow the target's size.
+  ///
+  /// The flag table has 8 slots per line, the match index 2 places.
+  var tableBits: Int { Self.tableBits(targetSize) }
+
+  private static func tableBits(_ targetSize: UInt64) -> Int {
+    min(18, max(10, 61 - targetSize.leadingZeroBitCount))
+  }
+
+  private static func memory(
+    _ mode: DeltaMode, targetSize: UInt64, coverCount: UInt64
+  ) -> UInt64 {
+    guard mode != .stored else { return targetSize }
+    // At most 2^63 each, so neither product nor sum can be told apart from the limit when it is cut.
+    let covers = coverCount.multipliedReportingOverflow(by: coverBytes)
+    let tables = lineBytes << UInt64(tableBits(targetSize)) + fixedTables
+    let sum = (targetSize + tables).addingReportingOverflow(covers.partialValue)
+    return covers.overflow || sum.overflow ? .max : sum.partialValue
+  }
 }

@@ -4,6 +4,8 @@ package import Bytes
 package struct DeltaLimits: Sendable, Equatable {
   /// No target is larger than this, whatever a manifest says.
   package static let largestTarget: UInt64 = 1 << 30
+  /// No base is larger than this.
+  package static let largestBase: UInt64 = 1 << 30
   /// No decoder's tables are larger than this.
   package static let largestTables: UInt64 = 32 << 20
 
@@ -23,8 +25,13 @@ package struct DeltaLimits: Sendable, Equatable {
     self.memory = min(memory, Self.largestTarget + Self.largestTables)
   }
 
-  /// Throws if decoding what `header` announces would cost more than is allowed.
-  package func check(_ header: DeltaHeader) throws(FormatError) {
+  /// Throws if decoding what `header` announces from a base of `baseSize` bytes would cost more than is
+  /// allowed.
+  package func check(_ header: DeltaHeader, baseSize: Int) throws(FormatError) {
+    guard UInt64(baseSize) <= Self.largestBase else {
+      throw FormatError(
+        .overLimit("the base size", found: UInt64(baseSize), limit: Self.largestBase), at: 0)
+    }
     guard header.targetSize <= targetSize else {
       throw FormatError(
         .overLimit("the target size", found: header.targetSize, limit: targetSize), at: 1)

@@ -1,6 +1,13 @@
 internal import ArgumentParser
 
-/// Placeholder.
+/// Deltas alone, without manifest and signature: for measuring, and for looking into.
 struct DeltaCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "delta")
+  static let configuration = CommandConfiguration(
+    commandName: "delta",
+    abstract: "Make and apply a bare delta of any two files.",
+    discussion: """
+      A delta file carries the digests of both files, so that a wrong base or a damaged file is \
+      refused; it carries no signature. For delivery make a patch with 'hitless diff'.
+      """,
+    subcommands: [DeltaEncodeCommand.self, DeltaDecodeCommand.self])
 }

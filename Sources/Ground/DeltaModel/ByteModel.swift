@@ -1,0 +1,105 @@
+/// Codes bytes, bit by bit from the highest, each under several contexts whose opinions are mixed.
+///
+/// Two mixers choose their weights by different things, one by what the caller says the byte is, one by
+/// how many of the contexts have been here before; the mean of their opinions counts.
+package struct ByteModel: Sendable {
+  private static let countLimit: UInt32 = 255
+  private static let rate: Int64 = 20
+  private static let startWeight: Int32 = 14_418
+  private static let surest = 16
+
+  private var kindWeights: [Int32]
+  private var seenWeights: [Int32]
+  private var map: ProbabilityMap
+  private let tables = CodingTables.shared
+
+  /// Makes a model of `inputs` contexts whose bytes are of one of `kinds` kinds.
+  package init(kinds: Int, inputs: Int) {
+    let set = Array(repeating: Self.startWeight, count: inputs) + [0]
+    kindWeights = Array(repeatingLine: set, count: kinds)
+    seenWeights = Array(repeatingLine: set, count: 2 * (inputs + 1))
+    map = ProbabilityMap(contexts: kinds * 256)
+  }
+
+  /// Codes one byte of `kind`; the contexts find their memory in `table`.
+  package mutating func code<let n: Int>(
+    _ byte: UInt8, contexts: InlineArray<n, ContextHash>, kind: Int, table: inout ContextTable,
+    coder: inout BinaryCoder
+  ) -> UInt8 {
+    let high = half(
+      Int(byte >> 4), above: 0, contexts: contexts, kind: kind, table: &table, coder: &coder)
+    let low = half(
+      Int(byte & 15), above: high &+ 16, contexts: contexts, kind: kind, table: &table,
+      coder: &coder)
+    return UInt8(truncatingIfNeeded: high << 4 | low)
+  }
+
+  /// Codes four bits; `above` is 0 for the upper half, 16 and the upper half for the lower.
+  @inline(__always)
+  private mutating func half<let n: Int>(
+    _ value: Int, above: Int, contexts: InlineArray<n, ContextHash>, kind: Int,
+    table: inout ContextTable, coder: inout BinaryCoder
+  ) -> Int {
+    var words = table.words.mutableSpan
+    var lines = InlineArray<n, Int>(repeating: 0)
+    for index in 0..<n {
+      lines[index] = ContextTable.line(
+        contexts[index].with(index << 8 | above).value, in: &words)
+    }
+    var node = 1
+    for position in 0..<4 {
+      let bit = codeBit(
+        value >> (3 &- position) & 1, lines: lines, node: node,
+        path: above == 0 ? node : above << position | (node &- 1 << position),
+        kind: kind, lower: above == 0 ? 0 : 1, words: &words, coder: &coder)
+      node = node << 1 | bit
+    }
+    return node & 15
+  }
+
+  /// Codes one bit at `node` of the lines; `path` is a one followed by the bits of the byte so far.
+  @inline(__always)
+  private mutating func codeBit<let n: Int>(
+    _ value: Int, lines: InlineArray<n, Int>, node: Int, path: Int, kind: Int, lower: Int,
+    words: inout MutableSpan<UInt32>, coder: inout BinaryCoder
+  ) -> Int {
+    let tables = tables
+    let stretch = tables.stretch.span
+    let squash = tables.squash.span
+    var inputs = InlineArray<n, Int32>(repeating: 0)
+    var seen = 0
+    for index in 0..<n {
+      let slot = words[lines[index] &+ node]
+      inputs[index] = Mixing.input(slot, stretch: stretch)
+      seen &+= slot & CodingTables.countLimit == 0 ? 0 : 1
+    }
+    let kindStart = kind &* (n &+ 1)
+    let seenStart = (seen &* 2 &+ lower) &* (n &+ 1)
+    let kindSum = Mixing.sum(inputs, weights: kindWeights.span, from: kindStart)
+    let seenSum = Mixing.sum(inputs, weights: seenWeights.span, from: seenStart)
+    let limit = CodingTables.stretchLimit
+    let sum = (kindSum &+ seenSum) >> 1
+    let mixed = Int(squash[sum &+ limit])
+    let place = kind << 8 | path
+    let refined = map.refined(sum, context: place)
+    let probability = max(
+      Self.surest, min(65536 &- Self.surest, (3 &* mixed &+ refined &+ 2) >> 2))
+    let bit = coder.code(value, probability: probability)
+    map.learn(sum, context: place, bit: bit)
+    let rates = tables.rate.span
+    for index in 0..<n {
+      let place = lines[index] &+ node
+      words[place] = AdaptiveBit.updated(
+        words[place], bit: bit, limit: Self.countLimit, rates: rates)
+    }
+    var weights = kindWeights.mutableSpan
+    Mixing.learn(
+      inputs, weights: &weights, from: kindStart, bit: bit,
+      probability: Int(squash[kindSum &+ limit]), rate: Self.rate)
+    var others = seenWeights.mutableSpan
+    Mixing.learn(
+      inputs, weights: &others, from: seenStart, bit: bit,
+      probability: Int(squash[seenSum &+ limit]), rate: Self.rate)
+    return bit
+  }
+}

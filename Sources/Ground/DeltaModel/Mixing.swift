@@ -1,0 +1,65 @@
+/// The arithmetic of logistic mixing, shared by flags and bytes.
+///
+/// Each context gives a probability. Stretched and weighted they are summed, squashed again, and the
+/// weights move along the gradient of the coding cost. All in integers.
+enum Mixing {
+  /// The constant input that lets a mixer learn a bias.
+  static let bias: Int32 = 256
+
+  /// Returns the stretched probability of `slot`, the stronger the fewer bits it rests on.
+  ///
+  /// A context that was seen once and is new otherwise is worth more than its cautious probability;
+  /// one that was never seen says nothing.
+  @inline(__always)
+  static func input(_ slot: UInt32, stretch: Span<Int16>) -> Int32 {
+    let gain: Int32 =
+      switch slot & CodingTables.countLimit {
+      case 0: 0
+      case 1: 105
+      case 2: 90
+      case 3...5: 77
+      default: 67
+      }
+    return (Int32(stretch[Int(slot >> 16)]) &* gain) >> 6
+  }
+
+  /// Returns the weighted sum of `inputs`, within the limits of a stretched probability.
+  @inline(__always)
+  static func sum<let n: Int>(
+    _ inputs: InlineArray<n, Int32>, weights: Span<Int32>, from start: Int
+  ) -> Int {
+    var sum = Int64(bias) &* Int64(weights[start &+ n])
+    for index in 0..<n {
+      sum &+= Int64(inputs[index]) &* Int64(weights[start &+ index])
+    }
+    let limit = Int64(CodingTables.stretchLimit)
+    return Int(max(-limit, min(limit, sum >> 16)))
+  }
+
+  /// Moves the weights after `bit` was seen where `probability` was that of a one.
+  @inline(__always)
+  static func learn<let n: Int>(
+    _ inputs: InlineArray<n, Int32>, weights: inout MutableSpan<Int32>, from start: Int,
+    bit: Int, probability: Int, rate: Int64
+  ) {
+    let error = (Int64(bit << 16) &- Int64(probability)) &* rate
+    for index in 0..<n {
+      weights[start &+ index] &+= step(inputs[index], error)
+    }
+    weights[start &+ n] &+= step(bias, error)
+  }
+
+  @inline(__always)
+  private static func step(_ input: Int32, _ error: Int64) -> Int32 {
+    Int32(truncatingIfNeeded: (Int64(input) &* error &+ (1 << 19)) >> 20)
+  }
+}
+
+extension Array {
+  /// `line`, `count` times over.
+  init(repeatingLine line: [Element], count: Int) {
+    self = []
+    reserveCapacity(line.count * count)
+    for _ in 0..<count { append(contentsOf: line) }
+  }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import Testing
+import TestSupport
+
+/// `hitless delta` as it is run: exit codes, messages, and what lies on the disk afterwards.
+@Suite("hitless delta")
+struct DeltaCommandTests {
+  private let directory: TemporaryDirectory
+  private let base: [UInt8]
+  private let target: [UInt8]
+
+  init() throws {
+    var generator = SeededGenerator(seed: 21)
+    base = generator.bytes(3000)
+    target = base.prefix(1000) + generator.bytes(50) + base.dropFirst(1100)
+    directory = try TemporaryDirectory()
+    try Data(base).write(to: file("old"))
+    try Data(target).write(to: file("new"))
+  }
+
+  @Test func `a delta is made, applied and gives the new file`() throws {
+    let encoded = try hitless("encode", "old", "new", "-o", "delta", "--json")
+    #expect(encoded.status == 0)
+    #expect(encoded.output.contains("\"mode\":\"delta\""))
+    #expect(encoded.errors.isEmpty)
+    let decoded = try hitless("decode", "old", "delta", "-o", "result")
+    #expect(decoded.status == 0)
+    #expect(try bytes("result") == target)
+  }
+
+  @Test func `empty files work`() throws {
+    try Data().write(to: file("empty"))
+    for (from, to) in [("empty", "new"), ("old", "empty"), ("empty", "empty")] {
+      #expect(try hitless("encode", from, to, "-o", "delta").status == 0)
+      #expect(try hitless("decode", from, "delta", "-o", "result").status == 0)
+      #expect(try bytes("result") == bytes(to))
+    }
+  }
+
+  @Test func `a wrong base is refused and nothing is written`() throws {
+    try encode()
+    var other = base
+    other[2500] ^= 1
+    try Data(other).write(to: file("other"))
+    for wrong in ["other", "new"] {
+      let run = try hitless("decode", wrong, "delta", "-o", "result")
+      #expect(run.status == 41)
+      #expect(run.errors.hasPrefix("hitless: error: '"))
+      #expect(!exists("result"))
+    }
+  }
+
+  @Test func `a delta damaged anywhere is refused and nothing is written`() throws {
+    try encode()
+    let good = try bytes("delta")
+    for place in stride(from: 0, to: good.count, by: 5) {
+      var bad = good
+      bad[place] ^= 4
+      try Data(bad).write(to: file("bad"))
+      let run = try hitless("decode", "old", "bad", "-o", "result")
+      #expect([10, 11, 12, 22, 41].contains(run.status), "byte \(place): \(run.errors)")
+      #expect(!exists("result"))
+    }
+  }
+
+  @Test func `an old result survives a refusal`() throws {
+    try encode()
+    try Data([1, 2, 3]).write(to: file("result"))
+    let run = try hitless("decode", "new", "delta", "-o", "result", "--json")
+    #expect(run.status == 41)
+    #expect(run.output.contains("\"class\":\"wrong-base\""))
+    #expect(try bytes("result") == [1, 2, 3])
+  }
+
+  @Test func `a missing file and a directory are named`() throws {
+    let missing = try hitless("encode", "old", "nowhere", "-o", "delta")
+    #expect(missing.status == 61)
+    #expect(missing.errors.contains("nowhere"))
+    let directory = try hitless("encode", "old", ".", "-o", "delta")
+    #expect(directory.status == 10)
+    #expect(!exists("delta"))
+  }
+
+  private func encode() throws {
+    #expect(try hitless("encode", "old", "new", "-o", "delta").status == 0)
+  }
+
+  private func hitless(_ arguments: String...) throws -> ProgramRun {
+    try run(BuiltProduct.path("hitless"), ["delta"] + arguments, in: directory.url)
+  }
+
+  private func file(_ name: String) -> URL { directory.url.appendingPathComponent(name) }
+
+  private func bytes(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: file(name))) }
+
+  private func exists(_ name: String) -> Bool {
+    FileManager.default.fileExists(atPath: file(name).path)
+  }
+}
