@@ -1,0 +1,129 @@
+internal import Bytes
+internal import Digests
+internal import Glibc
+internal import Platform
+package import Refusal
+
+/// The append-only file `audit.jsonl`: one line per transition, each with the SHA-256 of the line before.
+///
+/// A line that was torn by a crash is cut off on start, and the cut is a line of its own. At
+/// `rotationSize` the file becomes `audit.1.jsonl` and the chain goes on in a new one.
+/// Threading: calls come from one thread at a time (the journal's lock). Each one may block on the disk.
+struct AuditLog: ~Copyable {
+  static let name = "audit.jsonl"
+  static let rotatedName = "audit.1.jsonl"
+  /// Size in bytes at which the file is rotated.
+  static let rotationSize = 8 << 20
+
+  private var file: FileDescriptor
+  private let subject: String
+  private var size: Int
+  private var next: UInt64
+  private var previous: String
+
+  /// Opens the log beneath `root`, mends its end and says so in it.
+  init(in root: borrowing Directory, now: UInt64) throws(Refusal) {
+    subject = "\(root.path)/\(Self.name)"
+    let content = try root.read(Self.name, limit: Self.rotationSize + AuditLine.sizeLimit) ?? []
+    let whole = Self.wholeLines(content)
+    let last = content[..<whole].split(separator: UInt8(ascii: "\n")).last.map { Array($0) }
+    do throws(SystemError) {
+      file = try root.open(Self.name, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+      if whole < content.count {
+        guard ftruncate(file.number, off_t(whole)) == 0 else {
+          throw SystemError.last("truncate", subject)
+        }
+      }
+      try root.synchronize()
+    } catch {
+      throw error.refusal
+    }
+    size = whole
+    let rotated = try last ?? Self.lastLine(of: root)
+    next = (rotated.flatMap(AuditLine.number(of:)) ?? 0) &+ 1
+    previous = rotated.map { SHA256Digest(of: $0).hex } ?? AuditLine.origin
+    if whole < content.count {
+      let cut = AuditEntry(
+        "repaired", time: now,
+        [("detail", .string("cut off \(content.count - whole) bytes of a torn last line"))])
+      try append(cut, in: root)
+    }
+  }
+
+  /// Appends one line and waits until it is on the device.
+  mutating func append(_ entry: AuditEntry, in root: borrowing Directory) throws(Refusal) {
+    let line = Array(AuditLine.text(entry, number: next, previous: previous).utf8)
+    do throws(SystemError) {
+      if size >= Self.rotationSize { try rotate(in: root) }
+      do throws(SystemError) {
+        try file.write(line + [UInt8(ascii: "\n")], to: subject)
+      } catch {
+        // Half a line must not stand where the next whole one will be appended.
+        _ = ftruncate(file.number, off_t(size))
+        throw error
+      }
+      size += line.count + 1
+      next &+= 1
+      previous = SHA256Digest(of: line).hex
+      try file.synchronize(subject)
+    } catch {
+      throw error.refusal
+    }
+  }
+
+  private mutating func rotate(in root: borrowing Directory) throws(SystemError) {
+    try root.rename(Self.name, to: Self.rotatedName)
+    file = try root.open(Self.name, O_WRONLY | O_CREAT | O_APPEND | O_EXCL, mode: 0o600)
+    try root.synchronize()
+    size = 0
+  }
+
+  /// How many bytes of `content` are whole lines of ours at its start, judging the last one.
+  private static func wholeLines(_ content: [UInt8]) -> Int {
+    guard let newline = content.lastIndex(of: UInt8(ascii: "\n")) else { return 0 }
+    return newline + 1
+  }
+
+  private static func lastLine(of root: borrowing Directory) throws(Refusal) -> [UInt8]? {
+    let content = try root.read(rotatedName, limit: rotationSize + AuditLine.sizeLimit) ?? []
+    return content.split(separator: UInt8(ascii: "\n")).last.map { Array($0) }
+  }
+}
+
+/// Checks a chain of audit lines, without the log's owner.
+package enum AuditChain {
+  /// How a chain stands.
+  package struct Report: Equatable, Sendable {
+    /// Lines that were checked.
+    package let lines: UInt64
+    /// Whether the last line ends as a line does.
+    package let ended: Bool
+  }
+
+  /// Checks every line of `content` against the one before it.
+  ///
+  /// - Parameter continued: Whether lines before the first one were rotated away.
+  package static func verify(_ content: [UInt8], continued: Bool) throws(Refusal) -> Report {
+    var previous: String? = continued ? nil : AuditLine.origin
+    var expected: UInt64? = continued ? nil : 1
+    var lines: UInt64 = 0
+    let ended = content.isEmpty || content.last == UInt8(ascii: "\n")
+    let whole = ended ? content[...] : content[..<((content.lastIndex(of: 10) ?? -1) + 1)]
+    for slice in whole.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true) {
+      let line = Array(slice)
+      guard let number = AuditLine.number(of: line), let named = AuditLine.previous(of: line) else {
+        throw Refusal(.format, "line \(lines + 1) is not an audit line")
+      }
+      guard expected.map({ $0 == number }) ?? true, previous.map({ $0 == named }) ?? true else {
+        throw Refusal(
+          .integrity, "the audit chain is broken before line \(lines + 1)",
+          expected: "number \(expected ?? number) after \(previous ?? named)",
+          found: "number \(number) after \(named)")
+      }
+      previous = SHA256Digest(of: line).hex
+      expected = number &+ 1
+      lines += 1
+    }
+    return Report(lines: lines, ended: ended)
+  }
+}

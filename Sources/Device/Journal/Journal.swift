@@ -1,0 +1,157 @@
+internal import Bytes
+package import Digests
+internal import Platform
+package import Refusal
+internal import Synchronization
+package import Verification
+
+/// The state directory of one agent: what is confirmed, what is believed, what happened.
+///
+/// ```
+/// objects/sha256/<hex>   module images, content-addressed, read-only
+/// confirmed              which object fills which slot; replaced in one step
+/// trust                  highest sequence per product and module, latest believed time
+/// audit.jsonl            one hash-chained line per transition
+/// ```
+///
+/// The directory must belong to this user, be writable by nobody else, and is locked while this value
+/// lives. `kill -9` at any instruction leaves the old confirmed set or the new one, never a mixture:
+/// objects are on the device before the set names them, and `trust` follows `confirmed` (what a crash
+/// between the two leaves behind is mended on the next start, from the set itself).
+/// Threading: any thread but a worker's; calls are serialised and block on the disk.
+package final class Journal: Sendable {
+  /// Largest module image in bytes.
+  package static let objectLimit = 1 << 30
+  private static let recordLimit = 1 << 20
+  private static let confirmedName = "confirmed"
+  private static let trustName = "trust"
+
+  private struct Contents: ~Copyable {
+    let root: Directory
+    let objects: ObjectStore
+    var audit: AuditLog
+    var confirmed: ConfirmedSet
+    var trusted: TrustedState
+  }
+
+  /// Guards the files and what is known of them; nests inside nothing of its own.
+  private let contents: Mutex<Contents>
+  /// The directory, for messages.
+  package let path: String
+
+  /// Opens the state directory at `path`, making it for this user alone when there is none.
+  ///
+  /// Everything unreadable is an error: an agent that cannot tell what it confirmed starts nothing.
+  package init(at path: String, now: UInt64) throws(Refusal) {
+    self.path = path
+    let root = try translating { () throws(SystemError) in try Directory.make(path) }
+    try root.requirePrivate()
+    try root.lock()
+    let objects = try translating { () throws(SystemError) in try ObjectStore(in: root) }
+    let audit = try AuditLog(in: root, now: now)
+    let confirmed = try Self.record(Self.confirmedName, in: root) {
+      bytes throws(FormatError) in try ConfirmedSet(parsing: bytes)
+    }
+    let trusted = try Self.record(Self.trustName, in: root) {
+      bytes throws(FormatError) in try TrustedState(parsing: bytes)
+    }
+    // A crash may have come after `confirmed` and before `trust` was replaced.
+    var believed = trusted ?? TrustedState()
+    believed.ratchet(confirmed?.accepted ?? [:])
+    contents = Mutex(
+      Contents(
+        root: root, objects: objects, audit: audit, confirmed: confirmed ?? ConfirmedSet(),
+        trusted: believed))
+  }
+
+  /// The set to come up on; its number is 0 before the first confirmation.
+  package var confirmed: ConfirmedSet { contents.withLock { $0.confirmed } }
+
+  /// What is believed about the past.
+  package var trusted: TrustedState { contents.withLock { $0.trusted } }
+
+  /// Keeps a module image, so that a set may name it.
+  package func store(_ bytes: [UInt8], digest: SHA256Digest) throws(Refusal) {
+    try contents.withLock { contents throws(Refusal) in
+      try contents.objects.store(bytes, digest: digest)
+    }
+  }
+
+  /// Returns a module image, whole and with the right digest; nil when it is not kept.
+  package func object(_ digest: SHA256Digest) throws(Refusal) -> [UInt8]? {
+    try contents.withLock { contents throws(Refusal) in try contents.objects.load(digest) }
+  }
+
+  /// Makes `set` what the next start comes up on; its number becomes one more than the last.
+  ///
+  /// When this returns the set is on the device. When it throws, the old set still is, unless the error
+  /// says that only the belief about sequence numbers could not be written.
+  package func confirm(_ set: ConfirmedSet) throws(Refusal) {
+    try contents.withLock { contents throws(Refusal) in
+      var next = set
+      next.number = contents.confirmed.number &+ 1
+      for digest in next.modules.values where try contents.objects.load(digest) == nil {
+        throw Refusal(
+          .state, "a set cannot be confirmed before its objects are kept", found: digest.hex)
+      }
+      try contents.root.replace(Self.confirmedName, with: next.encoded)
+      contents.confirmed = next
+      contents.trusted.ratchet(next.accepted)
+      try contents.root.replace(Self.trustName, with: contents.trusted.encoded)
+    }
+  }
+
+  /// Believes the clock: no earlier time (seconds since 1970, UTC) will be plausible from here on.
+  package func believe(clock now: UInt64) throws(Refusal) {
+    try contents.withLock { contents throws(Refusal) in
+      guard now > contents.trusted.clockFloor else { return }
+      contents.trusted.clockFloor = now
+      try contents.root.replace(Self.trustName, with: contents.trusted.encoded)
+    }
+  }
+
+  /// Removes the objects that neither the confirmed set nor `kept` names; returns how many.
+  @discardableResult
+  package func collect(keeping kept: Set<SHA256Digest>) throws(Refusal) -> Int {
+    try contents.withLock { contents throws(Refusal) in
+      let needed = kept.union(contents.confirmed.modules.values)
+      do throws(SystemError) {
+        return try contents.objects.collect(keeping: needed)
+      } catch {
+        throw error.refusal
+      }
+    }
+  }
+
+  /// Appends one line to the audit log and waits until it is on the device.
+  package func record(_ entry: AuditEntry) throws(Refusal) {
+    try contents.withLock { contents throws(Refusal) in
+      try contents.audit.append(entry, in: contents.root)
+    }
+  }
+
+  private static func record<Record>(
+    _ name: String, in root: borrowing Directory,
+    parsing: ([UInt8]) throws(FormatError) -> Record
+  ) throws(Refusal) -> Record? {
+    guard let bytes = try root.read(name, limit: recordLimit) else { return nil }
+    do throws(FormatError) {
+      return try parsing(bytes)
+    } catch {
+      var refusal = Refusal(error, in: "'\(root.path)/\(name)'")
+      refusal.hint = "restore the state directory; removing it starts from the modules on disk"
+      throw refusal
+    }
+  }
+}
+
+/// Runs `body` and gives its failure in the terms of the one error table.
+private func translating<Value: ~Copyable>(
+  _ body: () throws(SystemError) -> Value
+) throws(Refusal) -> Value {
+  do throws(SystemError) {
+    return try body()
+  } catch {
+    throw error.refusal
+  }
+}

@@ -1,0 +1,48 @@
+internal import Bytes
+package import Digests
+internal import Platform
+package import Refusal
+
+/// Module images by their SHA-256, beneath `objects/sha256` of the state directory.
+///
+/// Threading: calls come from one thread at a time (the journal's lock). Each one may block on the disk.
+struct ObjectStore: ~Copyable {
+  private let directory: Directory
+
+  init(in root: borrowing Directory) throws(SystemError) {
+    let objects = try root.directory("objects")
+    directory = try objects.directory("sha256")
+    for name in try directory.names() where name.hasSuffix(Directory.temporarySuffix) {
+      try directory.remove(name)
+    }
+  }
+
+  /// Keeps `bytes` under their digest, read-only; nothing to do when they are there already.
+  borrowing func store(_ bytes: [UInt8], digest: SHA256Digest) throws(Refusal) {
+    if let present = try? load(digest), present == bytes { return }
+    try directory.replace(digest.hex, with: bytes, mode: 0o400)
+  }
+
+  /// Returns the object, whole and with the digest it is named by; nil when there is none.
+  borrowing func load(_ digest: SHA256Digest) throws(Refusal) -> [UInt8]? {
+    guard let bytes = try directory.read(digest.hex, limit: Journal.objectLimit) else { return nil }
+    let found = SHA256Digest(of: bytes)
+    guard found == digest else {
+      throw Refusal(
+        .integrity, "the object '\(directory.path)/\(digest.hex)' is damaged",
+        expected: digest.hex, found: found.hex,
+        hint: "restore the state directory, or remove it to start from the modules on disk")
+    }
+    return bytes
+  }
+
+  /// Removes every object but those in `kept`; returns how many went.
+  borrowing func collect(keeping kept: Set<SHA256Digest>) throws(SystemError) -> Int {
+    let names = Set(kept.map(\.hex))
+    var removed = 0
+    for name in try directory.names() where !names.contains(name) {
+      if try directory.remove(name) { removed += 1 }
+    }
+    return removed
+  }
+}
