@@ -87,7 +87,7 @@ let device: [Target] = [
       "Bytes", "CHitless", "Digests", "ElfImage", "HotSwap", "PatchFormat", "Platform", "Refusal",
       "Verification",
     ]),
-  library("Device", "Journal", ["Bytes", "Digests", "Platform", "Refusal"]),
+  library("Device", "Journal", ["Bytes", "Digests", "Platform", "Refusal", "Verification"]),
   library(
     "Device", "Agent",
     [
@@ -96,7 +96,7 @@ let device: [Target] = [
     ]),
   library("Device", "AgentControl", ["Bytes", "Platform", "Refusal"]),
   library(
-    "Device", "AgentLibrary", ["Agent", "Bytes", "CHitless", "Refusal"],
+    "Device", "AgentLibrary", ["Agent", "Bytes", "CHitless", "Refusal"], exclude: ["exports.map"],
     linker: [
       // The Swift runtime is linked in, and nothing but the documented C symbols leaves the library:
       // a C host must not need Swift installed, and must not meet its symbols.
@@ -148,6 +148,8 @@ let package = Package(
   targets: ground + build + device + upf + tools + [
     tests("Bytes", ["Bytes"]),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+    tests("Platform", ["Platform", "Refusal", "TestSupport"]),
+    tests("Journal", ["Bytes", "Digests", "Journal", "Refusal", "TestSupport", "Verification"]),
     tests("Digests", ["Digests"]),
     tests("CommandLine", ["TestSupport"]),
     tests("PatchFormat", ["Bytes", "Digests", "PatchFormat"]),

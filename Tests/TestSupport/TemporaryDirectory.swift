@@ -14,6 +14,9 @@ package final class TemporaryDirectory: Sendable {
 
   deinit { try? FileManager.default.removeItem(at: url) }
 
+  /// Its absolute path.
+  package var path: String { url.path }
+
   /// The path of the file `name` in it.
   package func path(_ name: String) -> String { url.appendingPathComponent(name).path }
 

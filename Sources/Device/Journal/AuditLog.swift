@@ -21,32 +21,46 @@ struct AuditLog: ~Copyable {
   private var next: UInt64
   private var previous: String
 
+  private init(
+    file: consuming FileDescriptor, subject: String, size: Int, after last: [UInt8]?
+  ) {
+    self.file = file
+    self.subject = subject
+    self.size = size
+    next = (last.flatMap(AuditLine.number(of:)) ?? 0) &+ 1
+    previous = last.map { SHA256Digest(of: $0).hex } ?? AuditLine.origin
+  }
+
   /// Opens the log beneath `root`, mends its end and says so in it.
-  init(in root: borrowing Directory, now: UInt64) throws(Refusal) {
-    subject = "\(root.path)/\(Self.name)"
-    let content = try root.read(Self.name, limit: Self.rotationSize + AuditLine.sizeLimit) ?? []
-    let whole = Self.wholeLines(content)
-    let last = content[..<whole].split(separator: UInt8(ascii: "\n")).last.map { Array($0) }
-    do throws(SystemError) {
-      file = try root.open(Self.name, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-      if whole < content.count {
-        guard ftruncate(file.number, off_t(whole)) == 0 else {
-          throw SystemError.last("truncate", subject)
-        }
-      }
-      try root.synchronize()
-    } catch {
-      throw error.refusal
-    }
-    size = whole
-    let rotated = try last ?? Self.lastLine(of: root)
-    next = (rotated.flatMap(AuditLine.number(of:)) ?? 0) &+ 1
-    previous = rotated.map { SHA256Digest(of: $0).hex } ?? AuditLine.origin
+  static func open(in root: borrowing Directory, now: UInt64) throws(Refusal) -> AuditLog {
+    let content = try root.read(name, limit: rotationSize + AuditLine.sizeLimit) ?? []
+    let whole = (content.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1
+    var last = content[..<whole].split(separator: UInt8(ascii: "\n")).last.map { Array($0) }
+    if last == nil { last = try lastLine(of: root) }
+    let file = try openFile(in: root, size: whole)
+    var log = AuditLog(file: file, subject: "\(root.path)/\(name)", size: whole, after: last)
     if whole < content.count {
       let cut = AuditEntry(
         "repaired", time: now,
         [("detail", .string("cut off \(content.count - whole) bytes of a torn last line"))])
-      try append(cut, in: root)
+      try log.append(cut, in: root)
+    }
+    return log
+  }
+
+  /// Opens the file for appending after its first `size` bytes.
+  private static func openFile(
+    in root: borrowing Directory, size: Int
+  ) throws(Refusal) -> FileDescriptor {
+    do throws(SystemError) {
+      let file = try root.open(name, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+      guard ftruncate(file.number, off_t(size)) == 0 else {
+        throw SystemError.last("truncate", "\(root.path)/\(name)")
+      }
+      try root.synchronize()
+      return file
+    } catch {
+      throw error.refusal
     }
   }
 
@@ -76,12 +90,6 @@ struct AuditLog: ~Copyable {
     file = try root.open(Self.name, O_WRONLY | O_CREAT | O_APPEND | O_EXCL, mode: 0o600)
     try root.synchronize()
     size = 0
-  }
-
-  /// How many bytes of `content` are whole lines of ours at its start, judging the last one.
-  private static func wholeLines(_ content: [UInt8]) -> Int {
-    guard let newline = content.lastIndex(of: UInt8(ascii: "\n")) else { return 0 }
-    return newline + 1
   }
 
   private static func lastLine(of root: borrowing Directory) throws(Refusal) -> [UInt8]? {

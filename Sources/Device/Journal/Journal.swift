@@ -3,7 +3,7 @@ package import Digests
 internal import Platform
 package import Refusal
 internal import Synchronization
-package import Verification
+internal import Verification
 
 /// The state directory of one agent: what is confirmed, what is believed, what happened.
 ///
@@ -47,8 +47,8 @@ package final class Journal: Sendable {
     let root = try translating { () throws(SystemError) in try Directory.make(path) }
     try root.requirePrivate()
     try root.lock()
-    let objects = try translating { () throws(SystemError) in try ObjectStore(in: root) }
-    let audit = try AuditLog(in: root, now: now)
+    let objects = try translating { () throws(SystemError) in try ObjectStore.open(in: root) }
+    let audit = try AuditLog.open(in: root, now: now)
     let confirmed = try Self.record(Self.confirmedName, in: root) {
       bytes throws(FormatError) in try ConfirmedSet(parsing: bytes)
     }

@@ -1,7 +1,7 @@
 internal import Bytes
-package import Digests
+internal import Digests
 internal import Platform
-package import Refusal
+internal import Refusal
 
 /// Module images by their SHA-256, beneath `objects/sha256` of the state directory.
 ///
@@ -9,12 +9,17 @@ package import Refusal
 struct ObjectStore: ~Copyable {
   private let directory: Directory
 
-  init(in root: borrowing Directory) throws(SystemError) {
-    let objects = try root.directory("objects")
-    directory = try objects.directory("sha256")
+  private init(directory: consuming Directory) {
+    self.directory = directory
+  }
+
+  /// Opens the store beneath `root` and removes what a crash left half-written.
+  static func open(in root: borrowing Directory) throws(SystemError) -> ObjectStore {
+    let directory = try root.directory("objects").directory("sha256")
     for name in try directory.names() where name.hasSuffix(Directory.temporarySuffix) {
       try directory.remove(name)
     }
+    return ObjectStore(directory: directory)
   }
 
   /// Keeps `bytes` under their digest, read-only; nothing to do when they are there already.
