@@ -89,12 +89,17 @@ extension ElfImage {
 
   /// Returns the text that `tag` names in the dynamic string table, once for each entry.
   package func dynamicStrings(_ tag: DynamicEntry.Tag) throws(FormatError) -> [String] {
-    let memory = MappedFile(bytes: bytes, segments: programHeaders)
     var strings: [String] = []
     for entry in dynamic where entry.tag == tag {
-      var table = try DynamicSymbolTable(dynamic: dynamic, memory: memory).strings()
-      strings.append(try table.string(at: entry.value))
+      strings.append(try dynamicString(at: entry.value))
     }
     return strings
+  }
+
+  /// Returns the text at `offset` of the dynamic string table.
+  func dynamicString(at offset: UInt64) throws(FormatError) -> String {
+    let memory = MappedFile(bytes: bytes, segments: programHeaders)
+    var table = try DynamicSymbolTable(dynamic: dynamic, memory: memory).strings()
+    return try table.string(at: offset)
   }
 }

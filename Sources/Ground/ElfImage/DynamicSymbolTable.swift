@@ -5,12 +5,10 @@ struct DynamicSymbolTable {
   let dynamic: [DynamicEntry]
   let memory: MappedFile
 
-  private static let entrySize: UInt64 = 24
-
   /// Returns all symbols that the loader could reach; none when there is no table.
   func symbols() throws(FormatError) -> [ElfSymbol] {
     guard let table = dynamic.address(of: .symbolTable) else { return [] }
-    if let size = dynamic.value(of: .symbolEntry), size != Self.entrySize {
+    if let size = dynamic.value(of: .symbolEntry), size != RawSymbol.byteCount {
       throw FormatError(.illegal("the size of a dynamic symbol, \(size)"), at: memory.bytes.count)
     }
     let count = try self.count()
@@ -21,10 +19,12 @@ struct DynamicSymbolTable {
     }
     var names = try strings()
     let versions = try SymbolVersions(dynamic: dynamic, memory: memory, count: count)
-    var reader = try memory.reader(table, count * Self.entrySize, "the dynamic symbol table")
+    var reader = try memory.reader(table, count * RawSymbol.byteCount, "the dynamic symbol table")
     var symbols: [ElfSymbol] = []
     for index in 0..<count {
-      symbols.append(try symbol(&reader, &names, versions, Int(index)))
+      let symbol = try RawSymbol(parsing: &reader)
+      let version = versions.version(of: Int(index), isDefined: symbol.sectionIndex != 0)
+      symbols.append(symbol.named(try names.string(at: symbol.nameOffset), version: version))
     }
     return symbols
   }
@@ -39,21 +39,6 @@ struct DynamicSymbolTable {
       throw FormatError(.illegal("\(what) outside of the mapped file"), at: memory.bytes.count)
     }
     return try StringTable(memory.bytes, in: range)
-  }
-
-  private func symbol(
-    _ reader: inout ByteReader, _ names: inout StringTable, _ versions: SymbolVersions, _ index: Int
-  ) throws(FormatError) -> ElfSymbol {
-    let name = try names.string(at: UInt64(try reader.little(UInt32.self)))
-    let info = try reader.byte()
-    let visibility = try reader.byte() & 3
-    let section = try reader.little(UInt16.self)
-    let value = VirtualAddress(try reader.little())
-    let version = versions.version(of: index, isDefined: section != 0)
-    return ElfSymbol(
-      name: name, version: version?.name, isDefaultVersion: version?.isDefault ?? false,
-      binding: ElfSymbol.Binding(rawValue: info >> 4), kind: ElfSymbol.Kind(rawValue: info & 15),
-      visibility: visibility, sectionIndex: section, value: value, size: try reader.little())
   }
 
   /// Returns how many symbols there are: no tag says it, so it follows from whoever refers to them.

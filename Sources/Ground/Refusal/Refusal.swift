@@ -17,6 +17,8 @@ package struct Refusal: Error, Equatable, Sendable {
   package var location: String?
   /// What to do next.
   package var hint: String?
+  /// Every single reason as an object, where there can be several: what `hitless lint` finds.
+  package var violations: [JSON] = []
 
   /// Creates a refusal.
   package init(
@@ -65,6 +67,7 @@ extension Refusal: CustomStringConvertible {
     ] {
       if let value { entries.append((key, .string(value))) }
     }
+    if !violations.isEmpty { entries.append(("violations", .array(violations))) }
     return .object(entries)
   }
 }
