@@ -78,7 +78,8 @@ let device: [Target] = [
   library(
     "Device", "Verification",
     [
-      "Bytes", "DeltaDecoder", "DeltaModel", "Digests", "PatchFormat", "Refusal", "Signing",
+      "Bytes", "DeltaDecoder", "DeltaModel", "Digests", "ElfImage", "PatchFormat", "Refusal",
+      "Signing",
     ]),
   library("Device", "HotSwap", ["Bytes", "CHitless", "CPlatform", "Platform", "Refusal"]),
   library(
@@ -152,6 +153,13 @@ let package = Package(
     tests("Journal", ["Bytes", "Digests", "Journal", "Refusal", "TestSupport", "Verification"]),
     tests("Digests", ["Digests"]),
     tests("CommandLine", ["TestSupport"]),
+    tests("Compatibility", ["Bytes", "Compatibility", "ElfImage", "Refusal", "TestSupport"]),
+    tests(
+      "Generator",
+      [
+        "Bytes", "Compatibility", "Digests", "ElfImage", "Generator", "PatchFormat", "Refusal",
+        "Signing", "TestSupport", "Verification",
+      ]),
     tests("PatchFormat", ["Bytes", "Digests", "PatchFormat"]),
     tests("Signing", ["Bytes", "Refusal", "Signing", "TestSupport"]),
     tests(

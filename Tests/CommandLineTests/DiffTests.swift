@@ -131,10 +131,13 @@ struct DiffTests {
     slot.interface.id = 8
     try slot.build("slot.so", in: patch.directory)
     try bench.refuse(40, "diff", "old.so", "slot.so", key[0], key[1], key[2], key[3])
-    var arm = try patch.directory.bytes("new.so")
-    arm[18] = 183
-    try patch.directory.write("arm.so", arm)
-    try bench.refuse(40, "diff", "old.so", "arm.so", key[0], key[1], key[2], key[3])
+    // e_flags: same processor, another ABI. e_machine alone makes the relocations senseless.
+    for (offset, value, code) in [(48, 1, 40), (18, 183, 42)] as [(Int, UInt8, Int32)] {
+      var other = try patch.directory.bytes("new.so")
+      other[offset] = value
+      try patch.directory.write("other.so", other)
+      try bench.refuse(code, "diff", "old.so", "other.so", key[0], key[1], key[2], key[3])
+    }
   }
 
   @Test func `names, labels and build-ids that no reader would take are refused`() throws {

@@ -88,8 +88,8 @@ struct LimitTests {
     }
   }
 
-  @Test func `a build-id has 8 to 64 bytes`() throws {
-    for (count, expected) in [(7, .illegal), (8, nil), (64, nil), (65, .illegal)]
+  @Test func `a build-id has 8 to 32 bytes`() throws {
+    for (count, expected) in [(7, .illegal), (8, nil), (32, nil), (33, .illegal)]
       as [(Int, Fault?)]
     {
       let id = [UInt8](repeating: 1, count: count)

@@ -11,6 +11,8 @@ package struct TestModule: Sendable {
   package var markedConstant = 1
   /// A constant inside a function that is not marked.
   package var unmarkedConstant = 1
+  /// More members of the function table.
+  package var tableExtra = ""
   /// More C at the end of the file.
   package var extra = ""
   /// More options for the compiler.
@@ -62,7 +64,7 @@ package struct TestModule: Sendable {
         .version_major = \(version.0), .version_minor = \(version.1), .version_patch = \(version.2), \\
         .table_size = sizeof(struct table), .state_count = \(states.count), \\
         .states = {\(schemas)}, .name = "\(name)" }
-      struct table { int (*answer)(int); int (*other)(int); };
+      struct table { int (*answer)(int); int (*other)(int); \(tableExtra) };
       \(more)
       HITLESS_PATCHABLE static int answer(int x) { return x * 3 + \(markedConstant); }
       __attribute__((noinline)) static int other(int x) { \(calls) return x * 5 + \(unmarkedConstant); }

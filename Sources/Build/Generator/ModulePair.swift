@@ -1,4 +1,3 @@
-internal import Bytes
 internal import Compatibility
 internal import DeltaEncoder
 internal import DeltaModel
@@ -14,14 +13,14 @@ struct ModulePair {
   private let target: Component.Image
   private let machine: Component.Machine
 
-  init(_ pair: PatchRequest.Pair) throws(Refusal) {
+  init(_ pair: PatchRequest.Pair, policy: LoadabilityPolicy) throws(Refusal) {
     guard pair.base != pair.target else {
       throw Refusal(
         .usage, "'\(pair.names.base)' and '\(pair.names.target)' are the same: nothing changes",
         hint: "give the build that is in force first, and the one to replace it second")
     }
-    let old = try Self.image(pair.base, pair.names.base)
-    let new = try Self.image(pair.target, pair.names.target)
+    let old = try Self.image(pair.base, pair.names.base, policy)
+    let new = try Self.image(pair.target, pair.names.target, policy)
     change = try Compatibility.compare(base: old.elf, target: new.elf)
     base = old.identity
     target = new.identity
@@ -43,16 +42,9 @@ struct ModulePair {
   }
 
   private static func image(
-    _ bytes: [UInt8], _ name: String
+    _ bytes: [UInt8], _ name: String, _ policy: LoadabilityPolicy
   ) throws(Refusal) -> (elf: ElfImage, identity: Component.Image) {
-    let elf: ElfImage
-    do throws(FormatError) {
-      elf = try ElfImage(parsing: bytes)
-    } catch {
-      throw Refusal(
-        .badELF, "'\(name)' is no module: \(error)", at: "byte \(error.offset)",
-        hint: "a module is a 64-bit ELF shared library; see 'hitless lint --help'")
-    }
+    let elf = try LoadabilityLint.check(bytes, policy: policy, name: "'\(name)'")
     guard let buildID = elf.buildID else {
       throw Refusal(.badELF, "'\(name)' has no build-id", hint: "link with --build-id=sha1")
     }

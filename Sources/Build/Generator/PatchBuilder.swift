@@ -20,7 +20,7 @@ package enum PatchBuilder {
     var deltas: [[UInt8]] = []
     var parts: [BuiltPatch.Part] = []
     for pair in request.pairs {
-      let module = try ModulePair(pair)
+      let module = try ModulePair(pair, policy: request.policy)
       let delta = DeltaEncoder.encode(base: pair.base, target: pair.target) { fraction in
         progress(module.change.target.name, fraction)
       }

@@ -1,3 +1,4 @@
+package import ElfImage
 package import Signing
 
 /// What a patch is to be made of, and what it is to say.
@@ -37,6 +38,9 @@ package struct PatchRequest: Sendable {
   package var resolves: [String] = []
   /// Build-ids of modules that must be in force.
   package var prerequisites: [[UInt8]] = []
+
+  /// What a module may contain.
+  package var policy = LoadabilityPolicy.standard
 
   /// Creates a request with what every patch needs.
   package init(pairs: [Pair], keys: [SigningKey]) {

@@ -21,7 +21,7 @@ package enum PatchLimits {
   /// Most entries of the lists of resolved ids and of prerequisites.
   package static let listCount = 256
   /// Shortest and longest build-id in bytes.
-  package static let buildIDSize = 8...64
+  package static let buildIDSize = 8...32
   /// Most kinds of per-record state of one module (`HITLESS_STATE_MAX`).
   package static let states = 4
 }

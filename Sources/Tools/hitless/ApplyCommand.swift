@@ -27,6 +27,8 @@ struct ApplyCommand: ReportsJSON {
 
   @OptionGroup var options: VerificationOptions
 
+  @OptionGroup var host: HostOptions
+
   @Option(name: [.short, .customLong("output")], help: "Where to write the result.")
   var output: String
 
@@ -37,7 +39,7 @@ struct ApplyCommand: ReportsJSON {
     let patch = try options.verify(file)
     let image = try Inputs.image(base)
     let number = try patch.component(from: image)
-    let target = try patch.checkedTarget(of: number, base: image)
+    let target = try patch.checkedTarget(of: number, base: image, policy: host.policy)
     try RegularFile.replace(output, with: target.bytes, mode: 0o755)
     let component = patch.manifest.components[number]
     if json {

@@ -58,6 +58,8 @@ struct DiffCommand: ReportsJSON {
     help: "Build-ids (hexadecimal) of modules that must be in force.")
   var prerequisites: [String] = []
 
+  @OptionGroup var host: HostOptions
+
   @Flag(help: "Print the result as one JSON object.")
   var json = false
 
@@ -106,6 +108,7 @@ struct DiffCommand: ReportsJSON {
       }
       request.prerequisites.append(buildID)
     }
+    request.policy = host.policy
     return request
   }
 

@@ -1,9 +1,22 @@
 internal import ArgumentParser
 internal import Digests
+internal import ElfImage
 internal import PatchFormat
 internal import Refusal
 internal import Signing
 internal import Verification
+
+/// What is known about the host that will load a module.
+struct HostOptions: ParsableArguments {
+  @Option(
+    name: .customLong("allow-import"),
+    help: ArgumentHelp(
+      "A symbol that the host offers to its modules; may be repeated.", valueName: "symbol"))
+  var imports: [String] = []
+
+  /// What a module may contain there.
+  var policy: LoadabilityPolicy { LoadabilityPolicy.standard.allowing(imports: imports) }
+}
 
 /// Whom to trust, and what to check beyond the signature; the same for every command that verifies.
 struct VerificationOptions: ParsableArguments {

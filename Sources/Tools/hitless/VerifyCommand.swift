@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Bytes
 internal import Digests
+internal import ElfImage
 internal import PatchFormat
 internal import Refusal
 internal import Signing
@@ -29,6 +30,8 @@ struct VerifyCommand: ReportsJSON {
   @Option(help: "A module that the patch starts from; may be repeated.")
   var base: [String] = []
 
+  @OptionGroup var host: HostOptions
+
   @Flag(help: "Print the result as one JSON object.")
   var json = false
 
@@ -39,7 +42,7 @@ struct VerifyCommand: ReportsJSON {
       let image = try Inputs.image(path)
       let number = try patch.component(from: image)
       checks.append("base: '\(path)' is the base of component \(number)")
-      checks += try patch.checkedTarget(of: number, base: image).checks
+      checks += try patch.checkedTarget(of: number, base: image, policy: host.policy).checks
     }
     for keyID in patch.unknownKeyIDs {
       Console.warn("a signature by the unknown key \(keyID.hex) was not checked")
@@ -56,11 +59,14 @@ struct VerifyCommand: ReportsJSON {
 extension VerifiedPatch {
   /// The target of a component with the lines of the checks that it passed.
   func checkedTarget(
-    of number: Int, base: [UInt8]
+    of number: Int, base: [UInt8], policy: LoadabilityPolicy
   ) throws(Refusal) -> (bytes: [UInt8], checks: [String]) {
     let target = try target(of: number, base: base)
     let line = "target: component \(number) yields \(target.count) bytes, SHA-256 as signed"
-    return (target, [line])
+    _ = try checkImage(target, of: number, policy: policy)
+    return (
+      target, [line, "module: component \(number) is loadable, and is what the manifest says"]
+    )
   }
 
   fileprivate func json(checks: [String]) -> JSON {

@@ -81,7 +81,7 @@ def signatures(envelope, key):
 
 def image(fields):
     digest, size, build_id = fields
-    need(len(digest) == 32 and 0 < size <= 1 << 30 and 8 <= len(build_id) <= 64, "an image")
+    need(len(digest) == 32 and 0 < size <= 1 << 30 and 8 <= len(build_id) <= 32, "an image")
     return {"sha256": digest.hex(), "size": size, "buildID": build_id.hex()}
 
 

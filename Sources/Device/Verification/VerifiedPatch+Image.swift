@@ -1,0 +1,43 @@
+package import ElfImage
+internal import PatchFormat
+package import Refusal
+
+extension VerifiedPatch {
+  /// Reads the target of component number `component` as the module it claims to be.
+  ///
+  /// Refused when it may not be loaded under `policy`, and when its ELF file and its note do not say
+  /// what the manifest says (docs/format.md, section 6.6). `bytes` is what `target(of:base:)` returned.
+  package func checkImage(
+    _ bytes: [UInt8], of component: Int, policy: LoadabilityPolicy
+  ) throws(Refusal) -> ElfImage {
+    precondition(manifest.components.indices.contains(component), "no such component")
+    let expected = manifest.components[component]
+    let image = try LoadabilityLint.check(
+      bytes, policy: policy, name: "module '\(expected.module)'")
+    // Both are there, or the lint would have said so.
+    guard let facts = image.moduleFacts, let buildID = image.buildID else {
+      throw Refusal(.badELF, "the target says nothing about itself", at: expected.module)
+    }
+    let found = Component.Machine(
+      machine: image.header.machine.rawValue, flags: image.header.flags)
+    try require(expected.machine == found, "machine", expected)
+    try require(expected.target.buildID == buildID, "build-id", expected)
+    try require(expected.module == facts.name, "name", expected)
+    try require(
+      expected.interface == .init(id: facts.interfaceID, version: facts.interfaceVersion),
+      "interface", expected)
+    let states = expected.states.map { ModuleFacts.StateSchema(id: $0.id, size: $0.size) }
+    try require(states == facts.states, "records", expected)
+    return image
+  }
+
+  private func require(
+    _ agrees: Bool, _ what: String, _ component: Component
+  ) throws(Refusal) {
+    guard agrees else {
+      throw Refusal(
+        .badELF, "the target's own \(what) is not the one in the manifest", at: component.module,
+        hint: "the patch was not made by 'hitless diff'; ask the vendor")
+    }
+  }
+}
