@@ -110,7 +110,9 @@ final class EchoUPF: Sendable {
     let output = PacketArena(count: 1, room: bytes.count)
     unsafe output.packets[0].bytes?.update(from: bytes, count: bytes.count)
     unsafe output.packets[0].length = UInt32(bytes.count)
-    unsafe output.packets[0].peer = peer
+    // Through a copy of the address, for ThreadSanitizer's compiler: see Generator.
+    let packets = unsafe output.packets
+    unsafe packets[0].peer = peer
     _ = unsafe socket.send(output.first(1))
   }
 }

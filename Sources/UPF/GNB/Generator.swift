@@ -170,7 +170,10 @@ package import Platform
     // SAFETY: the arena has `packetSize` bytes there, prepared at the start.
     var bytes = unsafe MutableSpan(_unsafeElements: arena.packets[index].mutableContent)
     packet.write(&bytes, filler: filler)
-    unsafe n3.encapsulate(&arena.packets[index], from: ue)
+    // Through a copy of the address: Swift 6.3.1 cannot compile an inout access that goes through a
+    // noncopyable value under -sanitize=thread.
+    let packets = unsafe arena.packets
+    unsafe n3.encapsulate(&packets[index], from: ue)
   }
 
   private static func prepare(_ arena: borrowing PacketArena, size: Int) -> UInt32 {
