@@ -88,7 +88,8 @@ let device: [Target] = [
       "Bytes", "CHitless", "Digests", "ElfImage", "HotSwap", "PatchFormat", "Platform", "Refusal",
       "Verification",
     ]),
-  library("Device", "Journal", ["Bytes", "Digests", "Platform", "Refusal", "Verification"]),
+  library(
+    "Device", "Journal", ["Bytes", "Digests", "Platform", "Refusal", "Signing", "Verification"]),
   library(
     "Device", "Agent",
     [

@@ -25,6 +25,7 @@ package final class Journal: Sendable {
   private static let recordLimit = 1 << 20
   private static let confirmedName = "confirmed"
   private static let trustName = "trust"
+  private static let probeName = "doctor"
 
   private struct Contents: ~Copyable {
     let root: Directory
@@ -120,6 +121,16 @@ package final class Journal: Sendable {
       } catch {
         throw error.refusal
       }
+    }
+  }
+
+  /// Checks that the directory is still this user's alone and can be written; returns what was found.
+  package func check() throws(Refusal) -> String {
+    try contents.withLock { contents throws(Refusal) in
+      try contents.root.requirePrivate()
+      try contents.root.replace(Self.probeName, with: [])
+      _ = try translating { () throws(SystemError) in try contents.root.remove(Self.probeName) }
+      return "\(path), \(contents.confirmed.number) confirmations"
     }
   }
 

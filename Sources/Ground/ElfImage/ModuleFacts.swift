@@ -137,4 +137,9 @@ extension ElfImage {
     guard notes.count == 1 else { return nil }
     return try? ModuleFacts(parsing: notes[0].description)
   }
+
+  /// The note's description as it stands in the file, when `moduleFacts` can be read from it.
+  package var moduleFactsBytes: [UInt8]? {
+    moduleFacts == nil ? nil : moduleNotes.first?.description
+  }
 }

@@ -17,6 +17,9 @@ package struct Deadline: Equatable, Sendable {
   /// Nanoseconds of CLOCK_MONOTONIC.
   package let time: UInt64
 
+  /// The point `time`, in nanoseconds of CLOCK_MONOTONIC.
+  package static func at(_ time: UInt64) -> Deadline { Deadline(time: time) }
+
   /// The point `nanoseconds` from now; a sum beyond 64 bits is the last point there is.
   package static func after(_ nanoseconds: UInt64) -> Deadline {
     let (time, overflow) = MonotonicClock.now.addingReportingOverflow(nanoseconds)

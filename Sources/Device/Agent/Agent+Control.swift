@@ -1,0 +1,99 @@
+internal import AgentControl
+internal import Bytes
+internal import Platform
+internal import Refusal
+
+extension Agent {
+  /// Answers one request of the control socket.
+  func answer(_ request: ControlRequest, _ peer: PeerCredentials, _ stream: ControlStream) {
+    do throws(Refusal) {
+      if request.verb == "watch" { return try watch(request, stream) }
+      try stream.send(.done(try values(for: request)))
+    } catch {
+      // A client that has gone needs no answer.
+      try? stream.send(.refused(error))
+    }
+  }
+
+  private func values(for request: ControlRequest) throws(Refusal) -> [String: CBOR] {
+    switch request.verb {
+    case "list": return listing()
+    case "install": return try installed(request)
+    case "activate":
+      let number = try transaction(request)
+      return swapped(number, try activate(number))
+    case "confirm":
+      let number = try transaction(request)
+      return swapped(number, try confirm(number))
+    case "rollback":
+      let number = try transaction(request)
+      let reason = request.arguments["reason"]?.textValue ?? "asked for by an operator"
+      return swapped(number, try rollback(number, reason: String(reason.prefix(200))))
+    case "doctor":
+      let findings = doctor()
+      return [
+        "fine": .bool(findings.allSatisfy(\.isFine)),
+        "findings": .array(
+          findings.map {
+            .named([
+              "subject": .text($0.subject), "fine": .bool($0.isFine), "detail": .text($0.detail),
+            ])
+          }),
+      ]
+    case "exercise": return try exercised(request)
+    default:
+      throw Refusal(
+        .usage, "this agent knows no verb '\(request.verb.prefix(40))'",
+        hint: "the command line may be newer than the host")
+    }
+  }
+
+  private func installed(_ request: ControlRequest) throws(Refusal) -> [String: CBOR] {
+    guard let patch = request.arguments["patch"]?.bytesValue else {
+      throw Refusal(.usage, "'install' needs the bytes of a patch")
+    }
+    let number = try install(patch: patch)
+    guard let transaction = state.withLock({ $0.transaction }), transaction.number == number else {
+      return ["transaction": .named(["number": .unsigned(number)])]
+    }
+    return ["transaction": describe(transaction)]
+  }
+
+  private func swapped(_ number: UInt64, _ report: SwapReport) -> [String: CBOR] {
+    let name = status().transactionState.name
+    return ["number": .unsigned(number), "state": .text(name), "swap": report.cbor]
+  }
+
+  /// The transaction that a request names, or the one there is.
+  private func transaction(_ request: ControlRequest) throws(Refusal) -> UInt64 {
+    guard let named = request.arguments["transaction"] else { return try currentTransaction() }
+    guard let number = named.unsignedValue else {
+      throw Refusal(.usage, "a transaction is named by its number")
+    }
+    return number
+  }
+
+  private func exercised(_ request: ControlRequest) throws(Refusal) -> [String: CBOR] {
+    let count = request.arguments["count"]?.unsignedValue ?? 1000
+    let interval = request.arguments["interval_ns"]?.unsignedValue ?? 0
+    return try exercise(
+      try transaction(request), count: count, intervalNanoseconds: interval
+    ).values
+  }
+
+  /// Sends one message per event until the client goes or the agent stops.
+  private func watch(_ request: ControlRequest, _ stream: ControlStream) throws(Refusal) {
+    var seen = request.arguments["after"]?.unsignedValue ?? events.last
+    while !stream.isStopping {
+      guard let event = nextEvent(after: seen, timeout: 500_000_000) else { continue }
+      seen = event.number
+      try stream.send(
+        .done([
+          "number": .unsigned(event.number), "time": .unsigned(event.time),
+          "kind": .text(event.kind), "transaction": .unsigned(event.transaction),
+          "detail": .text(event.detail),
+          "class": event.refusal.map { .text($0.name) } ?? .null,
+        ]))
+    }
+  }
+}

@@ -1,0 +1,99 @@
+internal import AgentControl
+internal import Bytes
+internal import HotSwap
+internal import Platform
+package import Refusal
+
+/// What many swaps in a row took.
+package struct ExerciseReport: Sendable {
+  /// Swaps that were made: activations and rollbacks.
+  package let swaps: UInt64
+  /// First publishing store to the last, in nanoseconds, one per swap, ascending.
+  package let publish: [UInt64]
+  /// First publishing store to the end of the grace period, in nanoseconds, ascending.
+  package let grace: [UInt64]
+  /// Swaps whose grace period did not end in time.
+  package let overdue: UInt64
+
+  /// The value below which `share` of `sorted` lie.
+  package static func quantile(_ share: Double, of sorted: [UInt64]) -> UInt64 {
+    guard !sorted.isEmpty else { return 0 }
+    return sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]
+  }
+}
+
+extension Agent {
+  /// Most swaps of one exercise.
+  package static let exerciseLimit: UInt64 = 10_000_000
+
+  /// Alternates between stable and the candidate `count` times, under whatever load there is.
+  ///
+  /// The candidate must be staged, active or rolled back; afterwards it stands where it stood. Each
+  /// swap waits for its grace period, and the next one for `intervalNanoseconds`. One audit line before
+  /// and one after, not one per swap.
+  package func exercise(
+    _ number: UInt64, count: UInt64, intervalNanoseconds: UInt64
+  ) throws(Refusal) -> ExerciseReport {
+    guard (1...Self.exerciseLimit).contains(count) else {
+      throw Refusal(.limit, "an exercise has 1 to \(Self.exerciseLimit) swaps", found: "\(count)")
+    }
+    return try exclusively("exercise", number) { () throws(Refusal) in
+      let (running, transaction) = try current(number, in: [.staged, .active, .rolledBack])
+      try record("exercising", number, "\(count) swaps")
+      var measured = Measured()
+      // The number of swaps is made even, so that the candidate ends where it began.
+      for index in 0..<(count + count % 2) {
+        let toCandidate = (index % 2 == 0) == (transaction.state != .active)
+        let publication = try running.domain.publish(
+          stable: running.stable, candidate: toCandidate ? transaction.generation : nil)
+        measured.add(
+          publication,
+          running.domain.waitForGrace(publication, timeout: options.graceTimeout))
+        if state.withLock({ $0.isClosed }) { break }
+        if intervalNanoseconds > 0 {
+          _ = state.wait(until: .after(intervalNanoseconds)) { $0.isClosed ? true : nil }
+        }
+      }
+      let report = measured.report
+      note("exercised", number, "\(report.swaps) swaps, \(report.overdue) grace periods overdue")
+      return report
+    }
+  }
+}
+
+private struct Measured {
+  private var publish: [UInt64] = []
+  private var grace: [UInt64] = []
+  private var overdue: UInt64 = 0
+
+  mutating func add(_ publication: Publication, _ outcome: GraceOutcome) {
+    publish.append(publication.publishNanoseconds)
+    switch outcome {
+    case .passed(let period): grace.append(period.nanoseconds)
+    case .overdue: overdue += 1
+    }
+  }
+
+  var report: ExerciseReport {
+    ExerciseReport(
+      swaps: UInt64(publish.count), publish: publish.sorted(), grace: grace.sorted(),
+      overdue: overdue)
+  }
+}
+
+extension ExerciseReport {
+  /// The report as the control socket carries it.
+  var values: [String: CBOR] {
+    func quantiles(_ sorted: [UInt64]) -> CBOR {
+      .named([
+        "min": .unsigned(sorted.first ?? 0), "p50": .unsigned(Self.quantile(0.5, of: sorted)),
+        "p99": .unsigned(Self.quantile(0.99, of: sorted)),
+        "p999": .unsigned(Self.quantile(0.999, of: sorted)), "max": .unsigned(sorted.last ?? 0),
+      ])
+    }
+    return [
+      "swaps": .unsigned(swaps), "overdue": .unsigned(overdue), "publish_ns": quantiles(publish),
+      "grace_ns": quantiles(grace),
+    ]
+  }
+}

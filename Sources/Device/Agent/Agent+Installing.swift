@@ -1,0 +1,161 @@
+internal import Bytes
+internal import Digests
+internal import ElfImage
+internal import HotSwap
+internal import Journal
+internal import PatchFormat
+internal import Platform
+package import Refusal
+internal import Staging
+internal import Verification
+
+extension Agent {
+  /// Verifies and stages a patch; returns the number of its transaction. No worker can see it yet.
+  ///
+  /// Busy while an earlier transaction is staged or active. A refusal leaves everything as it was: the
+  /// modules, the confirmed set, the object store and the trusted state.
+  package func install(patch bytes: [UInt8]) throws(Refusal) -> UInt64 {
+    try exclusively("install") { () throws(Refusal) in
+      let begin = MonotonicClock.now
+      let running = try readyForInstall()
+      let patch = try verify(bytes, running)
+      let modules = try stageAll(patch, running)
+      let generation = try running.domain.makeGeneration(modules.map(\.module))
+      let nanoseconds = MonotonicClock.now - begin
+      let number = state.withLock { state in
+        state.transactionCount += 1
+        state.transaction = Transaction(
+          number: state.transactionCount, patch: patch, modules: modules, generation: generation,
+          stageNanoseconds: nanoseconds)
+        return state.transactionCount
+      }
+      note(
+        "staged", number, "\(patch.manifest.release): \(describe(modules))",
+        [
+          ("patch", .string(patch.identity.hex)), ("modules", json(modules)),
+          ("nanoseconds", .unsigned(nanoseconds)),
+        ])
+      return number
+    }
+  }
+
+  /// Stages every component: all of them or none.
+  private func stageAll(
+    _ patch: VerifiedPatch, _ running: Running
+  ) throws(Refusal) -> [StagedModule] {
+    var modules = running.modules
+    var staged: [StagedModule] = []
+    do throws(Refusal) {
+      for number in patch.manifest.components.indices {
+        let slot = try slotIndex(of: patch.manifest.components[number], running)
+        let options = state.withLock { $0.slots[slot] }
+        let module = try stager.stage(
+          component: number, of: patch, base: running.modules[slot],
+          for: options.requirement, control: options.control)
+        staged.append(module)
+        modules[slot] = module
+      }
+    } catch {
+      for module in staged { unload(module.module, running.domain) }
+      throw error
+    }
+    return modules
+  }
+
+  /// Makes room for a new transaction, or says why there is none.
+  private func readyForInstall() throws(Refusal) -> Running {
+    let (running, old) = try state.withLock { (state) throws(Refusal) in
+      guard let running = state.running else {
+        throw Refusal(.state, "the agent has not started")
+      }
+      if let transaction = state.transaction, [.staged, .active].contains(transaction.state) {
+        throw Refusal(
+          .busy, "transaction \(transaction.number) is \(transaction.state.name)",
+          hint: "confirm it or roll it back first")
+      }
+      let old = state.transaction?.state == .rolledBack ? state.transaction?.generation : nil
+      return (running, old)
+    }
+    if let old { discard(old) }
+    return running
+  }
+
+  /// A rolled-back candidate may be tried again until now; from here on it is a retired generation.
+  private func discard(_ generation: Generation) {
+    state.withLock { state in
+      state.transaction?.state = .none
+      state.transaction = nil
+      state.running?.retired.append(generation)
+    }
+    releaseOldGenerations()
+  }
+
+  private func verify(
+    _ bytes: [UInt8], _ running: Running
+  ) throws(Refusal) -> VerifiedPatch {
+    let trust = try trust.get()
+    let trusted = journal.trusted
+    let unverified: UnverifiedPatch
+    do throws(FormatError) {
+      unverified = try UnverifiedPatch(parsing: bytes)
+    } catch {
+      throw Refusal(error, in: "the patch")
+    }
+    var facts = VerificationFacts()
+    facts.product = options.product
+    let now = WallClock.now / 1_000_000_000
+    facts.now = now
+    facts.clockFloor = trusted.clockFloor
+    facts.accepted = trusted.accepted
+    facts.sequenceFloor = options.sequenceFloor
+    facts.machine = HostMachine.current
+    facts.interfaces = Set(
+      state.withLock { $0.slots }.map {
+        Component.Interface(
+          id: $0.requirement.interfaceID, version: $0.requirement.interfaceVersion)
+      })
+    facts.inForce = Dictionary(
+      running.modules.map { ($0.facts.name, $0.image) }, uniquingKeysWith: { first, _ in first })
+    let patch = try Verifier.verify(unverified, trust: trust, facts: facts)
+    guard patch.manifest.upgradeClass <= .hot else {
+      throw Refusal(
+        .unsupported, "the patch cannot go in live", expected: "class \(UpgradeClass.hot.name)",
+        found: "class \(patch.manifest.upgradeClass.name)",
+        hint: "install the new modules and restart the host")
+    }
+    try journal.believe(clock: now)
+    return patch
+  }
+
+  private func slotIndex(
+    of component: Component, _ running: Running
+  ) throws(Refusal) -> Int {
+    guard let index = running.modules.firstIndex(where: { $0.facts.name == component.module })
+    else {
+      throw Refusal(
+        .notForTarget, "no slot of this host is filled by module '\(component.module)'",
+        found: running.modules.map(\.facts.name).joined(separator: ", "))
+    }
+    return index
+  }
+}
+
+/// The machine this code was compiled for, in the terms of ELF.
+enum HostMachine {
+  /// Machine and flags that a loadable module must have.
+  static var current: Component.Machine {
+    #if arch(x86_64)
+    Component.Machine(machine: 62, flags: 0)
+    #elseif arch(arm64)
+    Component.Machine(machine: 183, flags: 0)
+    #elseif arch(loongarch64)
+    // EF_LOONGARCH_ABI_DOUBLE_FLOAT and object file ABI 1.
+    Component.Machine(machine: 258, flags: 0x43)
+    #elseif arch(riscv64)
+    // EF_RISCV_RVC and the double-float ABI.
+    Component.Machine(machine: 243, flags: 0x5)
+    #else
+    #error("no ELF machine is known for this architecture")
+    #endif
+  }
+}

@@ -1,0 +1,82 @@
+internal import AgentControl
+internal import Bytes
+internal import Digests
+internal import ElfImage
+internal import HotSwap
+internal import Journal
+internal import PatchFormat
+internal import Platform
+package import Refusal
+internal import Staging
+
+/// Keeps the control server where copies of the state can share it.
+final class ControlServerBox: Sendable {
+  private let server: ControlServer
+
+  init(_ server: ControlServer) { self.server = server }
+
+  func stop() { server.stop() }
+}
+
+extension Agent {
+  /// Stages a module for every slot, puts the first generation in force, opens the control socket.
+  ///
+  /// A slot's module is the confirmed one, or the file it was defined with when none was confirmed yet.
+  package func start() throws(Refusal) {
+    try exclusively("start") { () throws(Refusal) in
+      let slots = try state.withLock { (state) throws(Refusal) in
+        guard state.running == nil else { throw Refusal(.state, "the agent has started already") }
+        guard !state.slots.isEmpty else { throw Refusal(.state, "the host has defined no slot") }
+        return state.slots
+      }
+      let confirmed = journal.confirmed
+      var modules: [StagedModule] = []
+      for slot in slots { modules.append(try firstModule(of: slot, confirmed)) }
+      let domain = SwapDomain(slotCount: slots.count)
+      let stable = try domain.makeGeneration(modules.map(\.module))
+      _ = try domain.publish(stable: stable)
+      state.withLock {
+        $0.running = Running(domain: domain, stable: stable, modules: modules)
+      }
+      try record(
+        "started", 0, describe(modules),
+        [("confirmed", .unsigned(confirmed.number)), ("modules", json(modules))])
+    }
+    guard let path = options.controlSocket else { return }
+    let server = try ControlServer(path: path) { [weak self] request, peer, stream in
+      self?.answer(request, peer, stream)
+    }
+    state.withLock { $0.running?.server = ControlServerBox(server) }
+  }
+
+  private func firstModule(
+    of slot: SlotOptions, _ confirmed: ConfirmedSet
+  ) throws(Refusal) -> StagedModule {
+    let requirement = slot.requirement
+    guard let digest = confirmed.modules[requirement.name] else {
+      return try stager.stage(file: slot.module, for: requirement, control: slot.control)
+    }
+    guard let bytes = try journal.object(digest) else {
+      throw Refusal(
+        .state, "the confirmed module of slot '\(requirement.name)' is missing from the store",
+        expected: digest.hex, at: options.stateDirectory,
+        hint: "restore the state directory, or remove it to start from the modules on disk")
+    }
+    return try stager.stage(bytes, for: requirement, control: slot.control)
+  }
+
+  func describe(_ modules: [StagedModule]) -> String {
+    modules.map { "\($0.slot) = \($0.facts.name) \($0.facts.version)" }.joined(separator: ", ")
+  }
+
+  func json(_ modules: [StagedModule]) -> JSON {
+    .array(
+      modules.map {
+        .object([
+          ("slot", .string($0.slot)), ("module", .string($0.facts.name)),
+          ("version", .string("\($0.facts.version)")),
+          ("build_id", .string($0.image.buildID.hex)), ("sha256", .string($0.image.digest.hex)),
+        ])
+      })
+  }
+}

@@ -1,0 +1,148 @@
+package import CHitless
+internal import Digests
+internal import ElfImage
+internal import HotSwap
+internal import Journal
+internal import Platform
+package import Refusal
+internal import Signing
+internal import Staging
+
+/// The in-process agent: receives patches, stages them, and swaps generations under the workers.
+///
+/// Order of use: open, `defineSlot` for each slot, `start`, then workers register. One transaction at a
+/// time; one operation at a time, a second one is `busy` and never waits.
+///
+/// Threading: any thread but a worker's packet path. Every call may block on the disk, on a helper
+/// process or on a grace period; none makes a worker wait.
+package final class Agent: Sendable {
+  /// How many generations stay mapped after they went out of use, the newest ones.
+  package static let keptGenerations = 4
+
+  let options: AgentOptions
+  let journal: Journal
+  /// The keys, or why there are none: then every patch is refused with that reason.
+  let trust: Result<TrustedKeys, Refusal>
+  let probe: ModuleProbe?
+  let stager: Stager
+  let events = EventLog()
+  let state = Monitor(State())
+
+  /// What changes; guarded by the monitor and never held during anything that blocks.
+  struct State {
+    var slots: [SlotOptions] = []
+    var running: Running?
+    var transaction: Transaction?
+    var transactionCount: UInt64 = 0
+    /// What is being done at this moment; one thing at a time.
+    var operation: String?
+    var counters = Counters()
+    var lastSwap: SwapReport?
+    var throttle = RefusalThrottle()
+    var timer = Timer.idle
+    var isClosed = false
+  }
+
+  /// What there is once the first generation is in force.
+  struct Running {
+    let domain: SwapDomain
+    var stable: Generation
+    /// The modules of `stable`, one per slot.
+    var modules: [StagedModule]
+    /// Generations that went out of use and are still mapped, oldest first.
+    var retired: [Generation] = []
+    var server: ControlServerBox?
+  }
+
+  /// Whether the dead-man timer's thread lives.
+  enum Timer: Sendable {
+    case idle
+    case running
+  }
+
+  /// What was done since the agent was opened.
+  package struct Counters: Equatable, Sendable {
+    package var activations: UInt64 = 0
+    package var confirmations: UInt64 = 0
+    package var rollbacks: UInt64 = 0
+    package var refusals: UInt64 = 0
+  }
+
+  /// Opens the agent: takes the state directory and reads the keys; workers notice nothing.
+  package init(_ options: AgentOptions) throws(Refusal) {
+    self.options = options
+    journal = try Journal(at: options.stateDirectory, now: WallClock.now)
+    trust = Result { () throws(Refusal) in
+      try KeyFiles.read(options.trustKeys, threshold: options.trustThreshold)
+    }
+    probe = ModuleProbe.locate(options.probe, library: options.library)
+    let log = options.log
+    stager = Stager(
+      policy: LoadabilityPolicy.standard.allowing(imports: options.allowedImports), probe: probe,
+      services: HostServices { level, message in log(level, message) })
+    note("opened", 0, "state directory '\(options.stateDirectory)'")
+  }
+
+  /// Names one slot; its index is what `hitless_table` takes.
+  package func defineSlot(_ slot: SlotOptions) throws(Refusal) -> UInt32 {
+    try state.withLock { (state) throws(Refusal) in
+      guard state.running == nil else {
+        throw Refusal(.state, "slots are defined before the agent starts")
+      }
+      let name = slot.requirement.name
+      guard Self.isSlotName(name) else {
+        throw Refusal(
+          .path, "a slot may not be called '\(name)'", expected: "[a-z0-9][a-z0-9._-]{0,30}")
+      }
+      guard !state.slots.contains(where: { $0.requirement.name == name }) else {
+        throw Refusal(.state, "slot '\(name)' is defined already")
+      }
+      state.slots.append(slot)
+      return UInt32(state.slots.count - 1)
+    }
+  }
+
+  /// Registers the calling thread as a worker; every grace period waits for it unless it is idle.
+  package func registerWorker(name: String) throws(Refusal) -> UnsafeMutablePointer<hitless_worker>
+  {
+    unsafe try domain().registerWorker(name: name)
+  }
+
+  /// Ends a worker; it may touch no view afterwards.
+  package func unregisterWorker(_ worker: UnsafeMutablePointer<hitless_worker>) throws(Refusal) {
+    unsafe try domain().unregisterWorker(worker)
+  }
+
+  /// Stops the control socket and the timer. Workers must have unregistered; what is mapped stays mapped.
+  package func close() throws(Refusal) {
+    let workers = state.withLock { $0.running?.domain.workerCount ?? 0 }
+    guard workers == 0 else {
+      throw Refusal(.state, "\(workers) workers are still registered")
+    }
+    let server = state.withLock { state in
+      state.isClosed = true
+      let server = state.running?.server
+      state.running?.server = nil
+      return server
+    }
+    server?.stop()
+    _ = state.wait(until: .after(5_000_000_000)) { state -> Bool? in
+      state.timer == .idle && state.operation == nil ? true : nil
+    }
+    note("closed", 0, "control socket and timer stopped")
+  }
+
+  func domain() throws(Refusal) -> SwapDomain {
+    guard let domain = state.withLock({ $0.running?.domain }) else {
+      throw Refusal(.state, "the agent has not started")
+    }
+    return domain
+  }
+
+  private static func isSlotName(_ name: String) -> Bool {
+    let bytes = Array(name.utf8)
+    guard let first = bytes.first, bytes.count < Int(HITLESS_NAME_SIZE) else { return false }
+    let isPlain = { (byte: UInt8) in (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) }
+    return isPlain(first) && bytes.allSatisfy { isPlain($0) || [0x2e, 0x5f, 0x2d].contains($0) }
+  }
+}

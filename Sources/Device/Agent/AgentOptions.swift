@@ -1,0 +1,55 @@
+package import Staging
+
+/// How to open an agent; the defaults are those of hitless/host.h.
+package struct AgentOptions: Sendable {
+  /// Where the confirmed set lives; must belong to this user and be writable by nobody else.
+  package var stateDirectory: String
+  /// Path of the control socket; nil: none.
+  package var controlSocket: String?
+  /// PEM files of the release keys. Without a usable one every patch is refused.
+  package var trustKeys: [String] = []
+  /// How many distinct keys must have signed.
+  package var trustThreshold = 1
+  /// Product that patches must name; nil: any.
+  package var product: String?
+  /// The selftest helper; nil: where this installation has it.
+  package var probe: String?
+  /// Where the agent's library is, as one more place to look for the helper from.
+  package var library: String?
+  /// Imports that modules may have beyond the built-in list.
+  package var allowedImports: [String] = []
+  /// Name of this instance in logs.
+  package var instance = "hitless"
+  /// How long a grace period may last, in nanoseconds, before the worker is named.
+  package var graceTimeout: UInt64 = 1_000_000_000
+  /// Roll back when nobody confirms within so many nanoseconds; 0: never.
+  package var confirmTimeout: UInt64 = 0
+  /// Sequence numbers below this are refused even if the state directory was lost.
+  package var sequenceFloor: UInt64 = 0
+  /// Receives one line per event, from the agent's threads; `level` as in syslog.
+  package var log: @Sendable (_ level: Int32, _ message: String) -> Void = { _, _ in }
+
+  /// Options with the defaults.
+  package init(stateDirectory: String) {
+    self.stateDirectory = stateDirectory
+  }
+}
+
+/// One extension point of the host, and the module that fills it when nothing else was confirmed.
+package struct SlotOptions: Sendable {
+  /// What a module must be.
+  package let requirement: SlotRequirement
+  /// File of the first module.
+  package let module: String
+  /// Handed to the module's `attach`.
+  package let control: ControlContext
+
+  /// Creates a slot.
+  package init(
+    _ requirement: SlotRequirement, module: String, control: ControlContext = .none
+  ) {
+    self.requirement = requirement
+    self.module = module
+    self.control = control
+  }
+}

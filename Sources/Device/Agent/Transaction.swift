@@ -1,0 +1,52 @@
+package import HotSwap
+internal import Staging
+internal import Verification
+
+/// Where a transaction stands (the numbers are those of hitless/host.h).
+package enum TransactionState: Int32, Sendable {
+  /// Nothing was installed yet.
+  case none = 0
+  /// Verified, rebuilt, mapped and tested; no worker can see it.
+  case staged = 1
+  /// In force for every worker, not yet stable.
+  case active = 2
+  /// Stable, for this and the next start.
+  case confirmed = 3
+  /// Workers are back on stable; may be activated again until something else is installed.
+  case rolledBack = 4
+
+  /// The state as it is written in logs and on the command line.
+  package var name: String {
+    switch self {
+    case .none: "none"
+    case .staged: "staged"
+    case .active: "active"
+    case .confirmed: "confirmed"
+    case .rolledBack: "rolled-back"
+    }
+  }
+}
+
+/// One patch on its way through the agent.
+struct Transaction: Sendable {
+  let number: UInt64
+  let patch: VerifiedPatch
+  /// One module per slot: the changed ones and those that stay.
+  let modules: [StagedModule]
+  let generation: Generation
+  var state: TransactionState = .staged
+  /// When it is rolled back unless it was confirmed, in nanoseconds of CLOCK_MONOTONIC.
+  var confirmBy: UInt64?
+  /// Nanoseconds that staging took.
+  var stageNanoseconds: UInt64 = 0
+}
+
+/// What one swap did.
+package struct SwapReport: Equatable, Sendable {
+  /// First publishing store to the last, in nanoseconds.
+  package let publishNanoseconds: UInt64
+  /// First publishing store to the end of the grace period; nil when a worker was overdue.
+  package let graceNanoseconds: UInt64?
+  /// The workers that had not passed at the deadline; what they may use stays mapped.
+  package let overdue: [WorkerReport]
+}

@@ -1,0 +1,42 @@
+internal import Digests
+package import ElfImage
+package import HotSwap
+package import PatchFormat
+internal import Platform
+package import Refusal
+
+/// A module that is rebuilt, sealed, checked, probed and mapped, ready to become part of a generation.
+///
+/// Only `Stager` makes one. The sealed file stays: it is what "base" means for the next patch.
+/// Threading: immutable.
+package final class StagedModule: Sendable {
+  /// The slot it was staged for.
+  package let slot: String
+  /// What it says of itself.
+  package let facts: ModuleFacts
+  /// What identifies its file.
+  package let image: Component.Image
+  /// The mapped image.
+  package let module: MappedModule
+  private let file: SealedMemoryFile
+
+  init(
+    slot: String, facts: ModuleFacts, image: Component.Image, module: MappedModule,
+    file: consuming SealedMemoryFile
+  ) {
+    self.slot = slot
+    self.facts = facts
+    self.image = image
+    self.module = module
+    self.file = file
+  }
+
+  /// The bytes that were verified, sealed and mapped. Blocks for a copy of the file.
+  package func bytes() throws(Refusal) -> [UInt8] {
+    do throws(SystemError) {
+      return try file.contents()
+    } catch {
+      throw error.refusal
+    }
+  }
+}
