@@ -24,9 +24,7 @@ extension LintFindings {
   private mutating func checkImport(_ symbol: ElfSymbol) {
     guard symbol.binding != .local, !policy.allows(import: symbol.name) else { return }
     if LoadabilityPolicy.isNeverAllowed(symbol.name) {
-      report(
-        .import, "it allocates or registers with the process, which no host allows", at: symbol.name
-      )
+      report(.forbiddenImport, "it allocates or registers with the process", at: symbol.name)
     } else if symbol.binding == .weak {
       report(.weakImport, "a weak import that is not on the list", at: symbol.name)
     } else {

@@ -11,6 +11,9 @@ package enum LoadabilityLint {
   /// The largest alignment of a segment: the loader reserves address space for it.
   package static let alignmentLimit: UInt64 = 1 << 21
 
+  /// The most violations that are kept of one file.
+  package static let violationLimit = 256
+
   /// Returns every reason against loading `image`, in the order of the file; none when it is fit.
   package static func violations(
     of image: ElfImage, policy: LoadabilityPolicy
@@ -88,6 +91,7 @@ struct LintFindings {
   }
 
   mutating func report(_ rule: LintRule, _ message: String, at subject: String? = nil) {
+    guard violations.count < LoadabilityLint.violationLimit else { return }
     violations.append(LintViolation(rule: rule, message: message, subject: subject))
   }
 

@@ -10,7 +10,7 @@ struct Address {
   )
 
   /// Takes the bytes of `field`, the first as the highest.
-  @inline(__always)
+  @inline(always)
   init(_ field: Field) {
     // SAFETY: the field has sixteen bytes, and any bytes make a number.
     (high, low) = unsafe withUnsafeBytes(of: field) { bytes in
@@ -22,7 +22,7 @@ struct Address {
   }
 
   /// Returns whether the first `length` bits, at most 128, are those of `other`.
-  @inline(__always)
+  @inline(always)
   func matches(_ other: Address, prefix length: UInt8) -> Bool {
     let difference = (high ^ other.high, low ^ other.low)
     // A Swift shift by 64 or more leaves nothing.

@@ -2,11 +2,12 @@
 struct PDRTables {
   private let uplink: Records<upf_pdr_key>
   private let downlink: Records<upf_pdr_key>
-  private let pdrs: Records<upf_pdr>
   private let filters: Records<upf_filter>
+  /// The rules themselves.
+  let pdrs: Records<upf_pdr>
 
   /// Wraps the tables of the host.
-  @inline(__always)
+  @inline(always)
   init(_ tables: upf_pdr_tables) {
     unsafe uplink = Records(tables.uplink, count: tables.uplink_mask &+ 1)
     unsafe downlink = Records(tables.downlink, count: tables.downlink_mask &+ 1)
@@ -14,79 +15,83 @@ struct PDRTables {
     unsafe filters = Records(tables.filters, count: tables.filter_count)
   }
 
-  /// A packet's key, and where the search for it starts.
-  struct Place: BitwiseCopyable {
-    var key: UInt64
-    var hash: UInt32
-  }
-
-  /// Returns the place of `flow`, and starts loading the entry there.
-  @inline(__always)
-  func place(of flow: Flow) -> Place {
-    let place = Place(key: flow.key, hash: upf_key_hash(flow.key))
-    let entries = flow.isUplink ? uplink : downlink
-    entries.prefetch(place.hash & (entries.count &- 1))
-    return place
-  }
-
   /// The rules of one key: they lie together.
   struct Range: BitwiseCopyable {
     var first: UInt32
     var count: UInt32
+
+    /// No rules.
+    static var none: Range { Range(first: 0, count: 0) }
   }
 
-  /// Returns the rules of `place`, none when the key is unknown, and starts loading the first.
-  @inline(__always)
-  func rules(at place: Place, uplink isUplink: Bool) -> Range {
+  /// Starts loading the entry where the search for `hash` begins.
+  @inline(always)
+  func prefetchEntry(_ hash: UInt32, uplink isUplink: Bool) {
     let entries = isUplink ? uplink : downlink
+    entries.prefetch(hash & (entries.count &- 1))
+  }
+
+  /// Returns the rules that are filed for `packet`, and starts loading the first; `hash` is its key's.
+  @inline(always)
+  func rules(for packet: Packet, key: UInt64, hash: UInt32) -> Range {
+    let entries = packet.isUplink ? uplink : downlink
     let mask = entries.count &- 1
+    var place = hash & mask
     // At least one entry is empty, but a search must end even if the host broke that promise.
-    for step in 0..<entries.count {
-      guard let entry = entries[(place.hash &+ step) & mask], entry.pdr_count != 0 else { break }
-      if entry.key == place.key {
+    for _ in 0..<entries.count {
+      guard let entry = entries[place], entry.pdr_count != 0 else { break }
+      if entry.key == key {
         pdrs.prefetch(entry.first_pdr)
         return Range(first: entry.first_pdr, count: entry.pdr_count)
       }
+      place = (place &+ 1) & mask
     }
-    return Range(first: 0, count: 0)
+    return .none
   }
 
-  /// A rule and its index.
-  struct Match {
-    let index: UInt32
-    let pdr: upf_pdr
+  /// Starts loading the first filter of the first rules.
+  @inline(always)
+  func prefetchFilters(of range: Range) {
+    for step in 0..<min(range.count, 2) {
+      guard let pdr = pdrs[range.first &+ step] else { return }
+      if pdr.filter_count != 0 { filters.prefetch(pdr.first_filter) }
+    }
   }
 
-  /// Returns the rule of `range` that `flow` falls under.
-  @inline(__always)
-  func match(_ flow: Flow, in range: Range) -> Match? {
-    var best: Match?
-    for step in 0..<range.count {
-      let index = range.first &+ step
-      guard let pdr = pdrs[index] else { break }
-      if let best, !outranks(pdr, best.pdr) { continue }
-      guard pdr.direction == flow.direction, pdr.qfi == 0 || pdr.qfi == flow.qfi,
-        admits(flow, pdr)
-      else { continue }
-      best = Match(index: index, pdr: pdr)
+  /// Returns the index of the rule of `range` that `packet` falls under, or `UPF_NONE`.
+  @inline(always)
+  func match(_ packet: Packet, in range: Range) -> UInt32 {
+    let rules = pdrs.slice(range.first, range.count)
+    let (direction, qfi) = (packet.direction, packet.qfi)
+    var best = UPF_NONE
+    var bestRank: UInt64 = 0
+    var index: UInt32 = 0
+    while let pdr = rules[index] {
+      // Of rules with the same rank the first keeps the packet.
+      if rank(of: pdr.precedence) > bestRank, pdr.direction == direction,
+        pdr.qfi == 0 || pdr.qfi == qfi,
+        pdr.filter_count == 0 || admits(packet, filters.slice(pdr.first_filter, pdr.filter_count))
+      {
+        best = range.first &+ index
+        bestRank = rank(of: pdr.precedence)
+      }
+      index &+= 1
     }
     return best
   }
-
-  /// Returns whether one of the rule's filters admits the flow, or there are none.
-  @inline(__always)
-  private func admits(_ flow: Flow, _ pdr: upf_pdr) -> Bool {
-    if pdr.filter_count == 0 { return true }
-    for step in 0..<pdr.filter_count {
-      guard let filter = filters[pdr.first_filter &+ step] else { return false }
-      if filter.admits(flow) { return true }
-    }
-    return false
-  }
 }
 
-/// Returns whether `candidate` takes the packet from `best`; of two equal ones the first keeps it.
-@inline(__always)
-private func outranks(_ candidate: upf_pdr, _ best: upf_pdr) -> Bool {
-  candidate.precedence > best.precedence
+/// Returns how strong the claim of a rule to its packets is: the highest takes them, 0 is no rule.
+@inline(always)
+private func rank(of precedence: UInt32) -> UInt64 { UInt64(precedence) + 1 }
+
+/// Returns whether one of `filters` admits the packet.
+@inline(always)
+private func admits(_ packet: Packet, _ filters: Records<upf_filter>) -> Bool {
+  var index: UInt32 = 0
+  while let filter = filters.filter(index) {
+    if filter.admits(packet) { return true }
+    index &+= 1
+  }
+  return false
 }

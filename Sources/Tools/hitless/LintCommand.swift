@@ -34,8 +34,11 @@ struct LintCommand: ReportsJSON {
     let bytes = try Inputs.image(file)
     let policy = LoadabilityPolicy.standard.allowing(imports: allowedImports)
     if !json {
-      for violation in LoadabilityLint.violations(ofFile: bytes, policy: policy) {
+      let found = LoadabilityLint.violations(ofFile: bytes, policy: policy)
+      for (index, violation) in found.enumerated() {
         try Console.print("violation: \(violation)")
+        // One advice for a run of violations of the same kind.
+        if index + 1 < found.count && found[index + 1].rule == violation.rule { continue }
         try Console.print("  mend it: \(violation.mend)")
       }
     }
