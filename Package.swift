@@ -153,6 +153,18 @@ let package = Package(
     tests("Platform", ["Platform", "Refusal", "TestSupport"]),
     tests("Journal", ["Bytes", "Digests", "Journal", "Refusal", "TestSupport", "Verification"]),
     tests("Digests", ["Digests"]),
+    // Hostile patch files with the answer that is expected, for everybody who is given patch files.
+    .target(
+      name: "AttackCorpus",
+      dependencies: [
+        "Bytes", "DeltaEncoder", "DeltaModel", "Digests", "PatchFormat", "Refusal", "Signing",
+      ], path: "Tests/AttackCorpus", swiftSettings: strict),
+    tests(
+      "Attack",
+      [
+        "AttackCorpus", "ElfImage", "Generator", "PatchFormat", "Refusal", "Signing", "TestSupport",
+        "Verification",
+      ]),
     tests("CommandLine", ["TestSupport"]),
     tests("Compatibility", ["Bytes", "Compatibility", "ElfImage", "Refusal", "TestSupport"]),
     tests(
