@@ -14,7 +14,7 @@ extension Forge {
     let other = try COSESign.sign(
       payload, context: UnverifiedPatch.signatureContext, keys: [stranger]
     ).signatures[0]
-    var cases = [
+    let cases = [
       AttackCase("no signature", try file(signatures: []), .signature),
       AttackCase("a stranger's signature", try file(signatures: [entry(other)]), .untrustedKey),
       AttackCase(
@@ -49,6 +49,12 @@ extension Forge {
       AttackCase(
         "the signature of another manifest", try fileWithExchangedManifest(good), .signature),
     ]
+    return cases + (try headerCases(good))
+  }
+
+  /// What a message claims about its own signature.
+  private func headerCases(_ good: COSESign.Signature) throws -> [AttackCase] {
+    var cases: [AttackCase] = []
     for (name, algorithm) in [
       ("none", 0), ("ECDSA", -7), ("RSA with SHA-1", -65_535), ("ML-DSA", -49),
     ]
