@@ -98,12 +98,14 @@ let device: [Target] = [
     ]),
   library("Device", "AgentControl", ["Bytes", "Platform", "Refusal"]),
   library(
-    "Device", "AgentLibrary", ["Agent", "Bytes", "CHitless", "Refusal"], exclude: ["exports.map"],
+    "Device", "AgentLibrary",
+    ["Agent", "Bytes", "CHitless", "CPlatform", "HotSwap", "Refusal", "Staging"],
+    exclude: ["exports.map"],
     linker: [
       // The Swift runtime is linked in, and nothing but the documented C symbols leaves the library:
       // a C host must not need Swift installed, and must not meet its symbols.
       .unsafeFlags([
-        "-static-stdlib", "-Xlinker",
+        "-static-stdlib", "-Xlinker", "-soname=libhitless_agent.so.1", "-Xlinker",
         "--version-script=\(Context.packageDirectory)/Sources/Device/AgentLibrary/exports.map",
       ])
     ]),

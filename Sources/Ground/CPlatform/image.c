@@ -42,3 +42,8 @@ int hitless_shim_image_is_listed(const char *name) {
   struct search search = {0, name, 0};
   return dl_iterate_phdr(same_name, &search);
 }
+
+const char *hitless_shim_own_image_path(void) {
+  Dl_info info;
+  return dladdr((const void *)(uintptr_t)&hitless_shim_own_image_path, &info) != 0 ? info.dli_fname : 0;
+}

@@ -17,5 +17,7 @@ struct hitless_shim_image {
 int hitless_shim_image_of_handle(void *_Nonnull handle, struct hitless_shim_image *_Nonnull image);
 /// Returns 1 while the loader lists an image under exactly this name, else 0.
 int hitless_shim_image_is_listed(const char *_Nonnull name);
+/// The name under which the loader knows the image that this code is part of; null when it does not say.
+const char *_Nullable hitless_shim_own_image_path(void);
 
 #endif

@@ -1,0 +1,107 @@
+internal import Agent
+internal import Bytes
+internal import Glibc
+internal import Refusal
+
+/// What `struct hitless_agent` is to a C host: a reference to an agent, which the host owns.
+enum AgentHandle {
+  /// Hands a reference to the host.
+  static func make(_ agent: Agent) -> OpaquePointer {
+    unsafe OpaquePointer(Unmanaged.passRetained(agent).toOpaque())
+  }
+
+  /// The agent behind a handle.
+  static func agent(_ handle: OpaquePointer?) throws(Refusal) -> Agent {
+    let handle = unsafe try required(handle, "agent")
+    // SAFETY: the host got the handle from `make` and has not closed it: that is its contract.
+    return unsafe Unmanaged<Agent>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
+  }
+
+  /// Takes the reference back; the handle is void from here on.
+  static func release(_ handle: OpaquePointer?) {
+    guard let handle = unsafe handle else { return }
+    // SAFETY: balances `make`, once, after a successful close.
+    unsafe Unmanaged<Agent>.fromOpaque(UnsafeRawPointer(handle)).release()
+  }
+}
+
+/// Runs one call and returns its status; a refusal is kept for this thread.
+func answering(_ body: () throws(Refusal) -> Void) -> Int32 {
+  do throws(Refusal) {
+    try body()
+    return 0
+  } catch {
+    LastRefusal.keep(error)
+    return error.kind.rawValue
+  }
+}
+
+/// The pointer, or a usage refusal that names the argument.
+func required<Pointer>(_ pointer: Pointer?, _ name: String) throws(Refusal) -> Pointer {
+  guard let pointer else { throw Refusal(.usage, "'\(name)' may not be null") }
+  return pointer
+}
+
+/// Throws unless the caller's struct is at least as long as the one this library was built with.
+func requireSize<Struct>(
+  _ size: UInt32, of: Struct.Type, _ name: String
+) throws(Refusal) {
+  let expected = MemoryLayout<Struct>.size
+  guard Int(size) >= expected else {
+    throw Refusal(
+      .usage, "'\(name)' is too small", expected: "size \(expected)", found: "size \(size)",
+      hint: "set its size field to sizeof")
+  }
+}
+
+/// Longest text that is taken from a host.
+let textLimit = 4096
+
+/// A C string as text, within `textLimit`.
+func text(_ pointer: UnsafePointer<CChar>, _ name: String) throws(Refusal) -> String {
+  // SAFETY: the host promises a NUL-terminated string; no byte past the limit is read.
+  let count = unsafe strnlen(pointer, textLimit)
+  guard count < textLimit else {
+    throw Refusal(.limit, "'\(name)' is longer than \(textLimit - 1) bytes")
+  }
+  let bytes = unsafe UnsafeRawBufferPointer(start: pointer, count: count)
+  guard let text = unsafe String(validating: bytes, as: UTF8.self) else {
+    throw Refusal(.usage, "'\(name)' is not UTF-8")
+  }
+  return text
+}
+
+/// The last refusal of each thread.
+///
+/// Threading: each thread sees its own. The key's destructor frees a thread's text when it ends.
+enum LastRefusal {
+  private final class Box {
+    let json: String
+    init(_ json: String) { self.json = json }
+  }
+
+  private static let key: pthread_key_t = {
+    var key = pthread_key_t()
+    // SAFETY: the destructor gets what `keep` stored, once.
+    unsafe pthread_key_create(&key) { stored in
+      guard let stored = unsafe stored else { return }
+      unsafe Unmanaged<Box>.fromOpaque(stored).release()
+    }
+    return key
+  }()
+
+  /// Keeps `refusal` for the calling thread.
+  static func keep(_ refusal: Refusal) {
+    if let old = unsafe pthread_getspecific(key) {
+      unsafe Unmanaged<Box>.fromOpaque(old).release()
+    }
+    unsafe pthread_setspecific(
+      key, Unmanaged.passRetained(Box(refusal.json.text)).toOpaque())
+  }
+
+  /// The JSON of this thread's last refusal; empty when there was none.
+  static var json: String {
+    guard let stored = unsafe pthread_getspecific(key) else { return "" }
+    return unsafe Unmanaged<Box>.fromOpaque(stored).takeUnretainedValue().json
+  }
+}

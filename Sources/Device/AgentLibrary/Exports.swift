@@ -1,0 +1,163 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+internal import Agent
+public import CHitless
+internal import Refusal
+
+// The C ABI of hitless/host.h. Each function checks its pointers and sizes, translates, calls the agent
+// and translates back; a refusal becomes its class, with the details kept for `hitless_error_read`.
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_agent_open(
+  _ options: UnsafePointer<hitless_agent_options>!, _ agent: UnsafeMutablePointer<OpaquePointer?>!
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    let options = unsafe try required(options, "options")
+    let result = unsafe try required(agent, "agent")
+    let opened = try Agent(unsafe AgentOptions(reading: options))
+    unsafe result.pointee = AgentHandle.make(opened)
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_slot_define(
+  _ agent: OpaquePointer!, _ options: UnsafePointer<hitless_slot_options>!,
+  _ slot: UnsafeMutablePointer<UInt32>!
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    let agent = unsafe try AgentHandle.agent(agent)
+    let options = unsafe try required(options, "options")
+    let result = unsafe try required(slot, "slot")
+    unsafe result.pointee = try agent.defineSlot(unsafe SlotOptions(reading: options))
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_agent_start(_ agent: OpaquePointer!) -> hitless_status {
+  answering { () throws(Refusal) in try unsafe AgentHandle.agent(agent).start() }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_agent_close(_ agent: OpaquePointer!) -> hitless_status {
+  answering { () throws(Refusal) in
+    try unsafe AgentHandle.agent(agent).close()
+    unsafe AgentHandle.release(agent)
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_worker_register(
+  _ agent: OpaquePointer!, _ name: UnsafePointer<CChar>!,
+  _ worker: UnsafeMutablePointer<UnsafeMutablePointer<hitless_worker>?>!
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    let agent = unsafe try AgentHandle.agent(agent)
+    let result = unsafe try required(worker, "worker")
+    let name = unsafe try text(required(name, "name"), "name")
+    unsafe result.pointee = try agent.registerWorker(name: name)
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_worker_unregister(
+  _ agent: OpaquePointer!, _ worker: UnsafeMutablePointer<hitless_worker>!
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    let worker = unsafe try required(worker, "worker")
+    unsafe try AgentHandle.agent(agent).unregisterWorker(worker)
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_patch_install(
+  _ agent: OpaquePointer!, _ bytes: UnsafeRawPointer!, _ count: Int,
+  _ transaction: UnsafeMutablePointer<UInt64>!
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    let agent = unsafe try AgentHandle.agent(agent)
+    let start = unsafe try required(bytes, "bytes")
+    let result = unsafe try required(transaction, "transaction")
+    guard count >= 0 else { throw Refusal(.usage, "'count' is over the largest patch") }
+    // SAFETY: the caller promises `count` readable bytes; they are copied once, here.
+    let patch = unsafe [UInt8](UnsafeRawBufferPointer(start: start, count: count))
+    unsafe result.pointee = try agent.install(patch: patch)
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_patch_activate(
+  _ agent: OpaquePointer!, _ transaction: UInt64
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    _ = try unsafe AgentHandle.agent(agent).activate(transaction)
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_patch_confirm(
+  _ agent: OpaquePointer!, _ transaction: UInt64
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    try unsafe AgentHandle.agent(agent).confirm(transaction)
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_patch_rollback(
+  _ agent: OpaquePointer!, _ transaction: UInt64
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    try unsafe AgentHandle.agent(agent).rollback(transaction, reason: "asked for by the host")
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_agent_status_read(
+  _ agent: OpaquePointer!, _ status: UnsafeMutablePointer<hitless_agent_status>!
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    let agent = unsafe try AgentHandle.agent(agent)
+    let result = unsafe try required(status, "status")
+    try unsafe requireSize(result.pointee.size, of: hitless_agent_status.self, "status")
+    unsafe result.pointee = hitless_agent_status(agent.status(), size: result.pointee.size)
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_event_next(
+  _ agent: OpaquePointer!, _ after: UInt64, _ timeout_ns: UInt64,
+  _ event: UnsafeMutablePointer<hitless_event>!
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    let agent = unsafe try AgentHandle.agent(agent)
+    let result = unsafe try required(event, "event")
+    try unsafe requireSize(result.pointee.size, of: hitless_event.self, "event")
+    guard let next = agent.nextEvent(after: after, timeout: timeout_ns) else {
+      throw Refusal(.state, "no event came after number \(after) in the time given")
+    }
+    unsafe result.pointee = hitless_event(next, size: result.pointee.size)
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_error_read(_ buffer: UnsafeMutablePointer<CChar>!, _ capacity: Int) -> Int {
+  let bytes = Array(LastRefusal.json.utf8)
+  guard let buffer = unsafe buffer, capacity > 0 else { return bytes.count }
+  let copied = min(bytes.count, capacity - 1)
+  // SAFETY: the caller promises `capacity` writable bytes; one is kept for the terminating NUL.
+  for index in 0..<copied { unsafe buffer[index] = CChar(bitPattern: bytes[index]) }
+  unsafe buffer[copied] = 0
+  return bytes.count
+}

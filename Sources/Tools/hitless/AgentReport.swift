@@ -1,0 +1,121 @@
+internal import AgentControl
+internal import Bytes
+
+/// What an agent answered, in lines for people.
+enum AgentReport {
+  static func listing(_ answer: [String: CBOR]) -> [String] {
+    var lines = ["instance: \(text(answer["instance"]))"]
+    let stable = answer["stable"]?.namedValue ?? [:]
+    lines.append("stable: generation \(text(stable["generation"]))")
+    lines += modules(stable["modules"])
+    if let transaction = answer["transaction"]?.namedValue {
+      lines += describe(transaction)
+    } else {
+      lines.append("transaction: none")
+    }
+    let workers = answer["workers"]?.arrayValue ?? []
+    lines.append("workers: \(workers.count)")
+    for worker in workers.compactMap(\.namedValue) { lines.append("  \(describe(worker: worker))") }
+    let counters = answer["counters"]?.namedValue ?? [:]
+    lines.append(
+      "since start: "
+        + ["activations", "confirmations", "rollbacks", "refusals"]
+        .map { "\(text(counters[$0])) \($0)" }.joined(separator: ", "))
+    if let overdue = answer["overdue_generations"]?.unsignedValue, overdue > 0 {
+      lines.append("overdue: \(overdue) generations are kept because a worker has not moved on")
+    }
+    return lines
+  }
+
+  static func installed(_ answer: [String: CBOR]) -> [String] {
+    guard let transaction = answer["transaction"]?.namedValue else { return ["staged"] }
+    return describe(transaction)
+      + ["next: 'hitless agent activate' puts it in force, 'rollback' drops it"]
+  }
+
+  static func swapped(_ answer: [String: CBOR]) -> [String] {
+    let swap = answer["swap"]?.namedValue ?? [:]
+    let grace = swap["grace_ns"]?.unsignedValue.map { microseconds($0) } ?? "not over in time"
+    var lines = [
+      "transaction \(text(answer["number"])): \(text(answer["state"]))",
+      "published in \(microseconds(swap["publish_ns"]?.unsignedValue ?? 0)), grace period \(grace)",
+    ]
+    for worker in (swap["overdue"]?.arrayValue ?? []).compactMap(\.namedValue) {
+      lines.append("overdue: \(describe(worker: worker)); what it may use stays mapped")
+    }
+    return lines
+  }
+
+  static func findings(_ answer: [String: CBOR]) -> [String] {
+    (answer["findings"]?.arrayValue ?? []).compactMap(\.namedValue).map {
+      "\($0["fine"]?.boolValue == true ? "fine" : "NOT FINE"): "
+        + "\(text($0["subject"])): \(text($0["detail"]))"
+    }
+  }
+
+  static func exercised(_ answer: [String: CBOR]) -> [String] {
+    func quantiles(_ item: CBOR?) -> String {
+      let values = item?.namedValue ?? [:]
+      return ["min", "p50", "p99", "p999", "max"].map {
+        "\($0) \(microseconds(values[$0]?.unsignedValue ?? 0))"
+      }.joined(separator: ", ")
+    }
+    return [
+      "swaps: \(text(answer["swaps"])), grace periods overdue: \(text(answer["overdue"]))",
+      "publish: \(quantiles(answer["publish_ns"]))", "grace: \(quantiles(answer["grace_ns"]))",
+    ]
+  }
+
+  static func event(_ event: [String: CBOR]) -> String {
+    let seconds = (event["time"]?.unsignedValue ?? 0) / 1_000_000_000
+    let time = UTCTime(seconds: seconds)
+    let transaction = event["transaction"]?.unsignedValue ?? 0
+    let owner = transaction == 0 ? "" : " [\(transaction)]"
+    return "\(time) \(text(event["kind"]))\(owner): \(text(event["detail"]))"
+  }
+
+  private static func describe(_ transaction: [String: CBOR]) -> [String] {
+    let resolves = (transaction["resolves"]?.arrayValue ?? []).map { text($0) }
+    var lines = [
+      "transaction \(text(transaction["number"])): \(text(transaction["state"])), "
+        + "\(text(transaction["product"])) \(text(transaction["release"])), "
+        + "sequence \(text(transaction["sequence"])), generation \(text(transaction["generation"]))"
+    ]
+    lines += modules(transaction["modules"])
+    if !resolves.isEmpty { lines.append("  resolves \(resolves.joined(separator: ", "))") }
+    lines.append("  patch \(text(transaction["patch"]))")
+    if let stage = transaction["stage_ns"]?.unsignedValue {
+      lines.append("  staged in \(microseconds(stage))")
+    }
+    if let left = transaction["confirm_within_ns"]?.unsignedValue {
+      lines.append("  rolls back in \(left / 1_000_000_000) s unless confirmed")
+    }
+    return lines
+  }
+
+  private static func modules(_ item: CBOR?) -> [String] {
+    (item?.arrayValue ?? []).compactMap(\.namedValue).map {
+      "  \(text($0["slot"])): \(text($0["module"])) \(text($0["version"])), "
+        + "build-id \(text($0["build_id"]))"
+    }
+  }
+
+  private static func describe(worker: [String: CBOR]) -> String {
+    let view = worker["seen"]?.unsignedValue.map { "view \($0)" } ?? "no view"
+    return "\(text(worker["name"])) (thread \(text(worker["thread"])), \(view)): "
+      + text(worker["activity"])
+  }
+
+  private static func microseconds(_ nanoseconds: UInt64) -> String {
+    let tenths = (nanoseconds + 50) / 100
+    return "\(tenths / 10).\(tenths % 10) µs"
+  }
+
+  private static func text(_ item: CBOR?) -> String {
+    guard let item else { return "?" }
+    switch item.json {
+    case .string(let text): return text
+    case let other: return other.text
+    }
+  }
+}

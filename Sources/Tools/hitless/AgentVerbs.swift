@@ -1,0 +1,167 @@
+internal import AgentControl
+internal import ArgumentParser
+internal import Bytes
+internal import Platform
+internal import Refusal
+
+/// Shows modules, workers and the transaction.
+struct AgentListCommand: AgentVerb {
+  static let configuration = CommandConfiguration(
+    commandName: "list", abstract: "Show modules, workers and the transaction.")
+
+  @ParentCommand var parent: AgentCommand
+  @OptionGroup var connection: AgentConnection
+  @Flag(help: "Print the answer as one JSON object.") var json = false
+
+  func run() throws { try show(ControlRequest("list"), AgentReport.listing) }
+}
+
+/// Verifies and stages a patch.
+struct AgentInstallCommand: AgentVerb {
+  static let configuration = CommandConfiguration(
+    commandName: "install",
+    abstract: "Verify a patch and stage what it yields; no worker can see it yet.",
+    discussion: """
+      The agent checks the patch with its own keys, rebuilds the module from the one that is mapped, \
+      tests it in another process and maps it. 'activate' then puts it in force.
+      """)
+
+  @Argument(help: "The patch.") var file: String
+  @ParentCommand var parent: AgentCommand
+  @OptionGroup var connection: AgentConnection
+  @Flag(help: "Print the answer as one JSON object.") var json = false
+
+  func run() throws {
+    let patch = try RegularFile.read(file, limit: ControlChannel.messageLimit - 4096)
+    try show(ControlRequest("install", ["patch": .bytes(patch)]), AgentReport.installed)
+  }
+}
+
+/// Puts the candidate in force.
+struct AgentActivateCommand: AgentVerb {
+  static let configuration = CommandConfiguration(
+    commandName: "activate", abstract: "Put the staged candidate in force for every worker.")
+
+  @OptionGroup var choice: TransactionChoice
+  @ParentCommand var parent: AgentCommand
+  @OptionGroup var connection: AgentConnection
+  @Flag(help: "Print the answer as one JSON object.") var json = false
+
+  func run() throws {
+    try show(ControlRequest("activate", choice.arguments), AgentReport.swapped)
+  }
+}
+
+/// Makes the candidate stable.
+struct AgentConfirmCommand: AgentVerb {
+  static let configuration = CommandConfiguration(
+    commandName: "confirm", abstract: "Make the active candidate stable, also for the next start.")
+
+  @OptionGroup var choice: TransactionChoice
+  @ParentCommand var parent: AgentCommand
+  @OptionGroup var connection: AgentConnection
+  @Flag(help: "Print the answer as one JSON object.") var json = false
+
+  func run() throws {
+    try show(ControlRequest("confirm", choice.arguments), AgentReport.swapped)
+  }
+}
+
+/// Returns to stable.
+struct AgentRollbackCommand: AgentVerb {
+  static let configuration = CommandConfiguration(
+    commandName: "rollback",
+    abstract: "Return every worker to stable; drops a candidate that is only staged.")
+
+  @Option(help: "Why, for the audit log.") var reason: String?
+  @OptionGroup var choice: TransactionChoice
+  @ParentCommand var parent: AgentCommand
+  @OptionGroup var connection: AgentConnection
+  @Flag(help: "Print the answer as one JSON object.") var json = false
+
+  func run() throws {
+    var arguments = choice.arguments
+    if let reason { arguments["reason"] = .text(reason) }
+    try show(ControlRequest("rollback", arguments), AgentReport.swapped)
+  }
+}
+
+/// Checks the host.
+struct AgentDoctorCommand: AgentVerb {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor",
+    abstract: "Check what staging and swapping need; exits 52 when something is not fine.")
+
+  @ParentCommand var parent: AgentCommand
+  @OptionGroup var connection: AgentConnection
+  @Flag(help: "Print the answer as one JSON object.") var json = false
+
+  func run() throws {
+    let answer = try connect().ask(ControlRequest("doctor"))
+    if json {
+      try Console.print(CBOR.named(answer).json)
+    } else {
+      for line in AgentReport.findings(answer) { try Console.print(line) }
+    }
+    guard answer["fine"]?.boolValue == true else {
+      throw Refusal(.state, "the agent cannot install patches as it is")
+    }
+  }
+}
+
+/// Swaps many times.
+struct AgentExerciseCommand: AgentVerb {
+  static let configuration = CommandConfiguration(
+    commandName: "exercise",
+    abstract: "Alternate between stable and the candidate many times, under the load there is.",
+    discussion: """
+      A soak test of the swap itself: each swap waits for its grace period. Afterwards the candidate \
+      stands where it stood.
+      """)
+
+  @Option(help: "How many swaps.") var count: UInt64 = 1000
+  @Option(help: "Pause between two swaps in milliseconds.") var interval: Double = 0
+  @OptionGroup var choice: TransactionChoice
+  @ParentCommand var parent: AgentCommand
+  @OptionGroup var connection: AgentConnection
+  @Flag(help: "Print the answer as one JSON object.") var json = false
+
+  func validate() throws {
+    guard interval.isFinite, (0...60_000).contains(interval) else {
+      throw ValidationError("--interval must be 0 to 60000 milliseconds")
+    }
+  }
+
+  func run() throws {
+    var arguments = choice.arguments
+    arguments["count"] = .unsigned(count)
+    arguments["interval_ns"] = .unsigned(UInt64(interval * 1_000_000))
+    try show(ControlRequest("exercise", arguments), AgentReport.exercised)
+  }
+}
+
+/// Follows what happens.
+struct AgentWatchCommand: AgentVerb {
+  static let configuration = CommandConfiguration(
+    commandName: "watch", abstract: "Print what happens, as it happens, until interrupted.")
+
+  @Option(help: "Begin after event number N; 0 begins with the oldest that is kept.")
+  var after: UInt64?
+  @Option(help: "Stop after so many events.") var events: Int?
+  @ParentCommand var parent: AgentCommand
+  @OptionGroup var connection: AgentConnection
+  @Flag(help: "Print one JSON object per event.") var json = false
+
+  func run() throws {
+    let client = try connect()
+    var next: [String: CBOR]? = try client.ask(
+      ControlRequest("watch", after.map { ["after": .unsigned($0)] } ?? [:]))
+    var count = 0
+    while let event = next {
+      try Console.print(json ? CBOR.named(event).json.text : AgentReport.event(event))
+      count += 1
+      if count == events { return }
+      next = try client.next(within: .max)
+    }
+  }
+}
