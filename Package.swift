@@ -118,7 +118,7 @@ let upf: [Target] = [
   library("UPF", "GNB", ["Bytes", "CPlatform", "GTPU", "PacketIO", "Platform"]),
   library(
     "UPF", "UPF",
-    ["Agent", "CHitless", "CPlatform", "CUPF", "GTPU", "PacketIO", "Platform", "Refusal"]),
+    ["Bytes", "CHitless", "CPlatform", "CUPF", "GTPU", "PacketIO", "Platform", "Refusal"]),
 ]
 
 let tools: [Target] = [
@@ -188,6 +188,12 @@ let package = Package(
     tests("DeltaDecoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "TestSupport"]),
     tests("DeltaCommand", ["TestSupport"]),
     tests("GTPU", ["GTPU"]),
+    tests(
+      "UPF",
+      [
+        "Bytes", "CHitless", "CPlatform", "CUPF", "GTPU", "PacketIO", "Platform", "Refusal",
+        "TestSupport", "UPF",
+      ]),
     .target(
       name: "CSwapTestSupport", dependencies: ["CHitless"], path: "Tests/CSwapTestSupport"),
     tests(

@@ -1,0 +1,58 @@
+internal import CHitless
+internal import CPlatform
+internal import CUPF
+internal import PacketIO
+internal import Refusal
+
+/// Everything a worker needs for its batches, allocated once.
+///
+/// Threading: one worker's.
+@safe
+final class BatchMemory {
+  private let memories: [ZeroedMemory]
+  /// The batch, ready to be filled.
+  let pipeline: UnsafeMutablePointer<PipelineBatch>
+
+  init(
+    slots: (classify: UInt32, qer: UInt32), worker: Int, workerCount: Int, state: StateStore,
+    tables: UnsafePointer<RuleTablesView>
+  ) throws(Refusal) {
+    let limit = Int(UPF_BATCH_MAX)
+    let batch = try unsafe ZeroedMemory(count: 1, stride: MemoryLayout<upf_batch>.stride)
+    let packets = try unsafe ZeroedMemory(count: limit, stride: MemoryLayout<upf_packet>.stride)
+    let verdicts = try ZeroedMemory(count: limit, stride: MemoryLayout<upf_verdict>.stride)
+    let updates = try ZeroedMemory(count: limit, stride: MemoryLayout<upf_bucket_update>.stride)
+    let entries = try ZeroedMemory(count: limit, stride: MemoryLayout<BatchEntry>.stride)
+    let outputs = try unsafe ZeroedMemory(
+      count: 2 * limit, stride: MemoryLayout<PacketBuffer>.stride)
+    let outputEntries = try ZeroedMemory(count: 2 * limit, stride: 1)
+    let scratch = try unsafe ZeroedMemory(count: limit, stride: PipelineBatch.scratchStride)
+    let place = try unsafe ZeroedMemory(count: 1, stride: MemoryLayout<PipelineBatch>.stride)
+    memories = [
+      batch, packets, verdicts, updates, entries, outputs, outputEntries, scratch, place,
+    ]
+    let record: UnsafeMutablePointer<upf_batch> = unsafe batch.records()
+    unsafe record.pointee.size = UInt32(MemoryLayout<upf_batch>.size)
+    unsafe record.pointee.packets = UnsafePointer(packets.records())
+    unsafe record.pointee.verdicts = verdicts.records()
+    unsafe record.pointee.updates = updates.records()
+    let buffers: UnsafeMutablePointer<PacketBuffer> = unsafe outputs.records()
+    let indices: UnsafeMutablePointer<UInt8> = unsafe outputEntries.records()
+    let pipeline = unsafe place.base.assumingMemoryBound(to: PipelineBatch.self)
+    unsafe pipeline.initialize(
+      to: PipelineBatch(
+        batch: record, packets: packets.records(), verdicts: verdicts.records(),
+        updates: updates.records(), entries: entries.records(), scratch: scratch.base,
+        classifySlot: slots.classify, qerSlot: slots.qer, worker: UInt32(worker),
+        workerCount: UInt32(workerCount), usage: state.usage, buckets: state.buckets,
+        tables: tables, toCore: OutputList(packets: buffers, entries: indices),
+        toAccess: OutputList(packets: buffers + limit, entries: indices + limit)))
+    unsafe self.pipeline = pipeline
+  }
+}
+
+/// The host's batch function, as `hitless_run_batch` calls it.
+let runPipeline: hitless_pipeline = { view, batch in
+  guard let view = unsafe view, let batch = unsafe batch else { return 3 }
+  return unsafe batch.assumingMemoryBound(to: PipelineBatch.self).pointee.run(view)
+}
