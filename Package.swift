@@ -100,7 +100,7 @@ let device: [Target] = [
   library(
     "Device", "AgentLibrary",
     ["Agent", "Bytes", "CHitless", "CPlatform", "HotSwap", "Refusal", "Staging"],
-    exclude: ["exports.map"],
+    exclude: ["exports.map", "hitless.pc.in"],
     linker: [
       // The Swift runtime is linked in, and nothing but the documented C symbols leaves the library:
       // a C host must not need Swift installed, and must not meet its symbols.
