@@ -175,6 +175,7 @@ let package = Package(
         "Bytes", "Compatibility", "Digests", "ElfImage", "Generator", "PatchFormat", "Refusal",
         "Signing", "TestSupport", "Verification",
       ]),
+    tests("Refusal", ["Bytes", "CHitless", "Refusal"]),
     tests("PatchFormat", ["Bytes", "Digests", "PatchFormat"]),
     tests("Signing", ["Bytes", "Refusal", "Signing", "TestSupport"]),
     tests(

@@ -48,6 +48,33 @@ struct DiffTests {
     #expect(inspected["verified"] as? Bool == false)
   }
 
+  /// date(1) is the judge.
+  @Test(arguments: [
+    "1970-01-01", "2000-02-29", "2028-02-29", "2027-12-31T23:59:59Z", "2100-03-01", "9999-12-31",
+  ])
+  func `dates mean what they mean elsewhere`(text: String) throws {
+    let judged = try run("/bin/date", ["-u", "-d", text, "+%s %Y-%m-%dT%H:%M:%SZ"])
+    let parts = judged.output.split(whereSeparator: \.isWhitespace).map(String.init)
+    try #require(parts.count == 2, "\(judged.errors)")
+    try patch.makePatch("--not-after", text)
+    let inspected = try bench.object(try bench.succeed("inspect", "sample.hlp", "--json"))
+    let manifest = try #require(inspected["manifest"] as? [String: Any])
+    #expect(manifest["notAfter"] as? Int == Int(parts[0]))
+    let lines = try bench.succeed("inspect", "sample.hlp").output
+    #expect(lines.contains("not after    \(parts[1])\n"))
+  }
+
+  /// script(1) gives the program a terminal.
+  @Test func `progress is shown on a terminal, and only there`() throws {
+    let tool = try BuiltProduct.path("hitless")
+    let command = "\(tool) diff old.so new.so -o sample.hlp --key vendor.key"
+    let shown = try run(
+      "/usr/bin/script", ["-qec", command, "/dev/null"], in: patch.directory.url)
+    #expect(shown.status == 0)
+    #expect(shown.output.contains("encoding sample: "))
+    #expect(try patch.makePatch().errors == "")
+  }
+
   @Test func `release and sequence come from the version when they are not given`() throws {
     let manifest = try #require(
       try bench.object(try patch.makePatch("--json"))["manifest"] as? [String: Any])

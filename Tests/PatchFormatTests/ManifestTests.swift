@@ -86,6 +86,30 @@ struct ManifestTests {
     #expect(try fault(Samples.manifest(replacing: 10, with: .array([.null]))) == .illegal)
   }
 
+  @Test func `an error names the place of the entry that is at fault`() throws {
+    let whole = Samples.manifest.encoded
+    for (key, item) in [(5, .text("../x")), (6, .text("")), (7, .text("")), (13, .bytes([]))]
+      as [(UInt64, CBOR)]
+    {
+      let bytes = try Samples.manifest(replacing: key, with: item)
+      let error = try #require(throws: FormatError.self) { try Manifest(parsing: bytes) }
+      #expect(bytes[error.offset] == UInt8(key))
+      #expect(bytes[..<error.offset] == whole[..<error.offset])
+      #expect(error.offset > 0)
+    }
+    for (key, item) in [(2, .text("../x")), (3, .array([])), (8, .array([]))] as [(UInt64, CBOR)] {
+      let bytes = try Samples.manifest(replacingInComponent: key, with: item)
+      let error = try #require(throws: FormatError.self) { try Manifest(parsing: bytes) }
+      #expect(Array(bytes[error.offset...]).starts(with: [UInt8(key)] + item.encoded))
+    }
+    // The second of two components with the same name.
+    let component = Samples.map(try Samples.componentFields())
+    let twice = try Samples.manifest(replacing: 10, with: .array([component, component]))
+    let error = try #require(throws: FormatError.self) { try Manifest(parsing: twice) }
+    #expect(Array(twice[error.offset...]).starts(with: component.encoded))
+    #expect(Array(twice[..<error.offset].suffix(component.encoded.count)) == component.encoded)
+  }
+
   @Test func `a default that is spelled out is refused`() throws {
     #expect(try fault(Samples.manifest(replacing: 2, with: .unsigned(1))) == .notCanonical)
     #expect(try fault(Samples.manifest(replacing: 3, with: .unsigned(0))) == .notCanonical)

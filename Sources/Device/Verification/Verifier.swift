@@ -59,7 +59,10 @@ package enum Verifier {
   ) throws(Refusal) -> [[UInt8]] {
     try decoding("the blobs") { () throws(FormatError) in
       try manifest.blobRanges(in: patch.blobs.count)
-    }.map { Array(patch.blobs[$0]) }
+    }.map { range in
+      // The usual patch has one delta; it need not be in memory twice.
+      range == patch.blobs.indices ? patch.blobs : Array(patch.blobs[range])
+    }
   }
 
   /// Checks a blob against the manifest; what its own header claims must be the same.

@@ -3,16 +3,15 @@ internal import Digests
 
 extension Component {
   /// Parses one entry of the manifest's list (docs/format.md, section 5.2).
-  init(_ item: CBOR, path: String) throws(FormatError) {
-    let fields = try ManifestFields(item, path: path)
+  init(_ item: CBOR, path: String, at offset: Int) throws(FormatError) {
+    let fields = try ManifestFields(item, path: path, at: offset)
     let kind = try fields.number(Key.kind.rawValue)
     guard kind == Kind.module.rawValue else {
-      throw FormatError(.unsupported("kind \(kind) of \(path)"), at: 0)
+      throw fields.unsupported(Key.kind.rawValue, "kind \(kind) of \(path)")
     }
     try fields.requireAllKnown(Key.allCases.map(\.rawValue))
     self.init(
-      module: try PatchName.require(
-        try fields.text(Key.module.rawValue), of: "the module of \(path)"),
+      module: try fields.name(Key.module.rawValue, of: "the module of \(path)"),
       interface: try Self.interface(fields),
       upgradeClass: try Self.upgradeClass(fields),
       machine: try Self.machine(fields),
@@ -40,7 +39,7 @@ extension Component {
   private static func upgradeClass(_ fields: ManifestFields) throws(FormatError) -> UpgradeClass {
     let number = try fields.number(Key.upgradeClass.rawValue)
     guard let known = UpgradeClass(rawValue: number) else {
-      throw FormatError(.unsupported("upgrade class \(number)"), at: 0)
+      throw fields.unsupported(Key.upgradeClass.rawValue, "upgrade class \(number)")
     }
     guard known != .policy else {
       throw fields.illegal(Key.upgradeClass.rawValue, "class 'policy' for a module")
@@ -104,7 +103,7 @@ extension Component.Delta {
       let memory = items[3].unsignedValue
     else { throw fields.illegal(key, "not a codec, a size, a digest and a memory size") }
     guard let codec = UInt8(exactly: number) else {
-      throw FormatError(.unsupported("delta codec \(number)"), at: 0)
+      throw fields.unsupported(key, "delta codec \(number)")
     }
     guard size <= PatchLimits.deltaSize else {
       throw fields.overLimit(key, "size of a delta", size, PatchLimits.deltaSize)

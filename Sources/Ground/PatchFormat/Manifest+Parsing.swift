@@ -13,10 +13,10 @@ extension Manifest {
           "the size of the manifest", found: UInt64(bytes.count),
           limit: UInt64(PatchLimits.manifestSize)), at: 0)
     }
-    let fields = try ManifestFields(try CBOR(parsing: bytes), path: "the manifest")
+    let fields = try ManifestFields(try CBOR(parsing: bytes), path: "the manifest", at: 0)
     try Self.requireSupported(fields)
     self.init(
-      product: try PatchName.require(try fields.text(Key.product.rawValue), of: "the product"),
+      product: try fields.name(Key.product.rawValue, of: "the product"),
       release: try fields.label(Key.release.rawValue),
       sequence: try fields.number(Key.sequence.rawValue),
       components: try Self.components(fields))
@@ -31,17 +31,19 @@ extension Manifest {
   private static func requireSupported(_ fields: ManifestFields) throws(FormatError) {
     let format = try fields.number(Key.format.rawValue)
     guard format == Self.format else {
-      throw FormatError(.unsupported("manifest format \(format)"), at: 0)
+      throw fields.unsupported(Key.format.rawValue, "manifest format \(format)")
     }
     let critical = try fields.number(Key.criticalFeatures.rawValue, absent: 0)
     guard critical & ~knownCriticalFeatures == 0 else {
-      throw FormatError(
-        .unsupported("a critical feature (bits 0x\(String(critical, radix: 16)))"), at: 0)
+      throw fields.unsupported(
+        Key.criticalFeatures.rawValue,
+        "a critical feature (bits 0x\(String(critical, radix: 16)))")
     }
     let agent = try fields.number(Key.minimumAgent.rawValue, absent: 1)
     guard agent > 0 else { throw fields.illegal(Key.minimumAgent.rawValue, "zero") }
     guard agent <= agentVersion else {
-      throw FormatError(.unsupported("a patch for agents of contract \(agent) and later"), at: 0)
+      throw fields.unsupported(
+        Key.minimumAgent.rawValue, "a patch for agents of contract \(agent) and later")
     }
     try fields.requireAllKnown(
       Key.allCases.map(\.rawValue), ignoringFrom: Key.firstIgnorable)
@@ -53,10 +55,10 @@ extension Manifest {
     guard !items.isEmpty else { throw fields.illegal(key, "missing") }
     var components: [Component] = []
     var names: Set<String> = []
-    for (number, item) in items.enumerated() {
-      let component = try Component(item, path: "component \(number)")
+    for (number, (item, offset)) in zip(items, fields.itemOffsets(of: key)).enumerated() {
+      let component = try Component(item, path: "component \(number)", at: offset)
       guard names.insert(component.module).inserted else {
-        throw FormatError(.illegal("module '\(component.module)' twice in one patch"), at: 0)
+        throw FormatError(.illegal("module '\(component.module)' twice in one patch"), at: offset)
       }
       components.append(component)
     }

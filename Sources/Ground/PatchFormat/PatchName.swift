@@ -1,5 +1,3 @@
-internal import Bytes
-
 /// The rules for the names and labels in a manifest (docs/format.md, section 5.3).
 package enum PatchName {
   /// Whether `name` may name a module or a product: `[a-z0-9][a-z0-9._-]{0,30}`, no dot at the end.
@@ -18,16 +16,8 @@ package enum PatchName {
       && label.utf8.allSatisfy { (0x21...0x7e).contains($0) }
   }
 
-  /// Throws unless `name` may name a module or a product.
-  static func require(_ name: String, of what: String) throws(FormatError) -> String {
-    guard isName(name) else {
-      throw FormatError(.badName("\(what) \(quoted(name))"), at: 0)
-    }
-    return name
-  }
-
   /// What of a hostile text can be shown on a terminal.
-  private static func quoted(_ text: String) -> String {
+  static func quoted(_ text: String) -> String {
     let shown = text.unicodeScalars.prefix(PatchLimits.labelLength)
       .map { (0x20...0x7e).contains($0.value) ? String($0) : "?" }.joined()
     return "'\(shown)\(text.unicodeScalars.count > PatchLimits.labelLength ? "…" : "")'"

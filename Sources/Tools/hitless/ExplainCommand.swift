@@ -1,13 +1,14 @@
 internal import ArgumentParser
 internal import Bytes
+internal import ElfImage
 internal import PatchFormat
 internal import Refusal
 
-/// Says in prose what an error class or an upgrade class means.
+/// Says in prose what an error class, an upgrade class or a rule of the lint means.
 struct ExplainCommand: ReportsJSON {
   static let configuration = CommandConfiguration(
     commandName: "explain",
-    abstract: "Say what an error class or an upgrade class means, why it exists, and what to do.",
+    abstract: "Say what an error class, an upgrade class or a lint rule means, and what to do.",
     discussion: """
       Every refusal has a class; its number is the exit code of this program, the status of the C \
       library, and the code in the agent's log.
@@ -17,6 +18,7 @@ struct ExplainCommand: ReportsJSON {
         hitless explain 41
         hitless explain wrong-base
         hitless explain hot-with-migration
+        hitless explain writable-data
       """)
 
   @Argument(help: "A number or a name; without it, all are listed.")
@@ -29,7 +31,7 @@ struct ExplainCommand: ReportsJSON {
     guard let name else { return try printList() }
     guard let explanation = Explanation.all.first(where: { $0.isNamed(name) }) else {
       throw Refusal(
-        .usage, "no class is called '\(name)'", hint: "'hitless explain' lists them")
+        .usage, "no class and no rule is called '\(name)'", hint: "'hitless explain' lists them")
     }
     if json {
       try Console.print(explanation.json)
@@ -49,18 +51,42 @@ struct ExplainCommand: ReportsJSON {
   }
 }
 
-/// What is to be said about one class.
+/// What is to be said about one class or rule.
 struct Explanation {
-  /// The exit code, for a class of errors.
-  let code: Int32?
+  /// What can be explained.
+  enum Kind: Equatable {
+    /// A class of errors, with its exit code.
+    case error(Int32)
+    /// What it takes to put a change in force.
+    case upgrade
+    /// A rule of `hitless lint`.
+    case rule
+  }
+
+  let kind: Kind
   let name: String
   let meaning: String
   let reason: String
   let remedy: String
 
-  /// Everything that can be explained: errors by number, then upgrade classes.
+  /// Everything that can be explained: errors by number, upgrade classes, rules.
   static var all: [Explanation] {
     RefusalClass.allCases.map { Explanation($0) } + UpgradeClass.allCases.map { Explanation($0) }
+      + LintRule.allCases.map { Explanation($0) }
+  }
+
+  /// The exit code of a class of errors.
+  private var code: Int32? {
+    guard case .error(let code) = kind else { return nil }
+    return code
+  }
+
+  private var kindName: String {
+    switch kind {
+    case .error(let code): "exit code \(code)"
+    case .upgrade: "upgrade class"
+    case .rule: "lint rule"
+    }
   }
 
   func isNamed(_ text: String) -> Bool {
@@ -68,7 +94,7 @@ struct Explanation {
   }
 
   var title: String {
-    code.map { "\(name) (exit code \($0))" } ?? "\(name) (upgrade class)"
+    "\(name) (\(kindName))"
   }
 
   var parts: [(String, String)] {
@@ -84,7 +110,8 @@ struct Explanation {
 
   var json: JSON {
     .object([
-      ("name", .string(name)), ("code", code.map { .integer(Int64($0)) } ?? .null),
+      ("name", .string(name)), ("kind", .string(kindName)),
+      ("code", code.map { .integer(Int64($0)) } ?? .null),
       ("meaning", .string(meaning)), ("why", .string(reason)), ("remedy", .string(remedy)),
     ])
   }

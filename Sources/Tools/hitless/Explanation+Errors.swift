@@ -5,7 +5,8 @@ extension Explanation {
   init(_ kind: RefusalClass) {
     let (meaning, reason, remedy) = kind.prose
     self.init(
-      code: kind.rawValue, name: kind.name, meaning: meaning, reason: reason, remedy: remedy)
+      kind: .error(kind.rawValue), name: kind.name, meaning: meaning, reason: reason, remedy: remedy
+    )
   }
 }
 

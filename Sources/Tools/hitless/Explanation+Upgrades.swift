@@ -5,7 +5,7 @@ extension Explanation {
   init(_ upgrade: UpgradeClass) {
     let (meaning, reason, remedy) = upgrade.prose
     self.init(
-      code: nil, name: upgrade.name, meaning: meaning, reason: reason, remedy: remedy)
+      kind: .upgrade, name: upgrade.name, meaning: meaning, reason: reason, remedy: remedy)
   }
 }
 
