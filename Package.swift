@@ -188,6 +188,7 @@ let package = Package(
     tests("DeltaEncoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "TestSupport"]),
     tests("DeltaDecoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "TestSupport"]),
     tests("DeltaCommand", ["TestSupport"]),
+    tests("ElfImage", ["Bytes", "CElf", "ElfImage", "Refusal", "TestSupport"]),
     tests("GTPU", ["GTPU"]),
     tests(
       "UPF",
