@@ -10,9 +10,9 @@ internal import Staging
 internal import Verification
 
 extension Agent {
-  /// Verifies and stages a patch; returns the number of its transaction. No worker can see it yet.
+  /// Verifies and stages a patch; returns the number of its transaction.
   ///
-  /// Busy while an earlier transaction is staged or active. A refusal leaves everything as it was: the
+  /// No worker can see it yet. Busy while an earlier transaction is staged or active. A refusal leaves everything as it was: the
   /// modules, the confirmed set, the object store and the trusted state.
   package func install(patch bytes: [UInt8]) throws(Refusal) -> UInt64 {
     try exclusively("install") { () throws(Refusal) in

@@ -33,7 +33,7 @@ package struct AgentStatus: Sendable {
 }
 
 extension Agent {
-  /// What the agent is doing. Never blocks for long.
+  /// What the agent is doing; never blocks for long.
   package func status() -> AgentStatus {
     state.withLock { state in
       var status = AgentStatus()

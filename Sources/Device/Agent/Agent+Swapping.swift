@@ -28,7 +28,7 @@ extension Agent {
     }
   }
 
-  /// Returns every worker to stable, or drops what is only staged. Needs no file and no memory.
+  /// Returns every worker to stable, or drops what is only staged; needs no file and no memory.
   @discardableResult
   package func rollback(
     _ number: UInt64, reason: String = "asked for"

@@ -113,7 +113,9 @@ package final class Agent: Sendable {
     unsafe try domain().unregisterWorker(worker)
   }
 
-  /// Stops the control socket and the timer. Workers must have unregistered; what is mapped stays mapped.
+  /// Stops the control socket and the timer.
+  ///
+  /// Workers must have unregistered; what is mapped stays mapped.
   package func close() throws(Refusal) {
     let workers = state.withLock { $0.running?.domain.workerCount ?? 0 }
     guard workers == 0 else {

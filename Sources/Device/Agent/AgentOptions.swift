@@ -6,7 +6,7 @@ package struct AgentOptions: Sendable {
   package var stateDirectory: String
   /// Path of the control socket; nil: none.
   package var controlSocket: String?
-  /// PEM files of the release keys. Without a usable one every patch is refused.
+  /// PEM files of the release keys; without a usable one every patch is refused.
   package var trustKeys: [String] = []
   /// How many distinct keys must have signed.
   package var trustThreshold = 1

@@ -2,7 +2,7 @@ package import Bytes
 
 /// One transition, as the audit log keeps it.
 package struct AuditEntry: Sendable {
-  /// Verb in the past tense: "installed", "activated", "refused", …
+  /// A verb in the past tense, such as "activated".
   package let kind: String
   /// Nanoseconds since 1970 (UTC).
   package let time: UInt64

@@ -31,7 +31,7 @@ package final class StagedModule: Sendable {
     self.file = file
   }
 
-  /// The bytes that were verified, sealed and mapped. Blocks for a copy of the file.
+  /// The bytes that were verified, sealed and mapped; blocks for a copy of the file.
   package func bytes() throws(Refusal) -> [UInt8] {
     do throws(SystemError) {
       return try file.contents()

@@ -3,7 +3,7 @@ package import Bytes
 /// The processors whose files are read: 64 bits, little-endian.
 package enum ElfMachine: UInt16, CaseIterable, Sendable {
   /// EM_X86_64.
-  case x86_64 = 62
+  case x8664 = 62
   /// EM_AARCH64.
   case aarch64 = 183
   /// EM_RISCV.
@@ -14,7 +14,7 @@ package enum ElfMachine: UInt16, CaseIterable, Sendable {
   /// The name as `uname -m` prints it.
   package var name: String {
     switch self {
-    case .x86_64: "x86_64"
+    case .x8664: "x86_64"
     case .aarch64: "aarch64"
     case .riscv: "riscv64"
     case .loongArch: "loongarch64"
@@ -24,7 +24,7 @@ package enum ElfMachine: UInt16, CaseIterable, Sendable {
   /// The smallest page that Linux uses there.
   package var pageSize: UInt64 {
     switch self {
-    case .x86_64, .aarch64, .riscv: 4096
+    case .x8664, .aarch64, .riscv: 4096
     case .loongArch: 16_384
     }
   }

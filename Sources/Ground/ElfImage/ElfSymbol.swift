@@ -30,7 +30,7 @@ package struct ElfSymbol: Equatable, Sendable {
   package let name: String
   /// The version that is defined or wanted, if any.
   package let version: String?
-  /// Whether the version has two signs: it is the one that new links take. Only for definitions.
+  /// Whether the version has two signs: it is what new links take; only for definitions.
   package let isDefaultVersion: Bool
   /// How definitions of the same name in several libraries are told apart.
   package let binding: Binding

@@ -1,5 +1,6 @@
-/// The ways in which a module can be unfit for a live swap. Raw values are what `--json` prints; they
-/// are never reused.
+/// The ways in which a module can be unfit for a live swap.
+///
+/// Raw values are what `--json` prints; they are never reused.
 package enum LintRule: String, CaseIterable, Sendable {
   /// Not a well-formed 64-bit little-endian ELF file.
   case malformed

@@ -109,7 +109,7 @@ private enum RelocationKind: Hashable {
     of machine: ElfMachine
   ) -> (plain: Set<UInt32>, threadLocal: Set<UInt32>, indirect: UInt32) {
     switch machine {
-    case .x86_64: ([1, 6, 7, 8], [16, 17, 18, 36], 37)
+    case .x8664: ([1, 6, 7, 8], [16, 17, 18, 36], 37)
     case .aarch64: ([257, 1025, 1026, 1027], [1028, 1029, 1030, 1031], 1032)
     case .riscv: ([2, 3, 5], [6, 7, 8, 9, 10, 11, 12], 58)
     case .loongArch: ([2, 3, 5], [6, 7, 8, 9, 10, 11, 13, 14], 12)

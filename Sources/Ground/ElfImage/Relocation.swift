@@ -18,7 +18,7 @@ struct RelocationTables {
   let memory: MappedFile
   /// The type of packed relative relocations.
   static let relativeType: [ElfMachine: UInt32] = [
-    .x86_64: 8, .aarch64: 1027, .riscv: 3, .loongArch: 3,
+    .x8664: 8, .aarch64: 1027, .riscv: 3, .loongArch: 3,
   ]
 
   /// Calls `body` for every relocation with an addend; RELR ones refer to no symbol.

@@ -30,7 +30,9 @@ package final class UnixListener: Sendable {
   /// Where the socket is.
   package let path: String
   private let descriptor: FileDescriptor
-  /// Ordering: release in `stop`, acquire in `accept`: nothing but the flag itself is handed over. Without
+  /// Tells `accept` to end.
+  ///
+  /// Ordering: release in `stop`, acquire in `accept`; nothing but the flag itself is handed over. Without
   /// it a non-blocking `accept` on a shut-down socket answers EAGAIN for ever.
   private let stopping = Atomic<Bool>(false)
 

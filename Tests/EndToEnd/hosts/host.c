@@ -115,6 +115,31 @@ static void open_agent(char **arguments) {
   expect(hitless_agent_start(agent), HITLESS_OK, "start");
 }
 
+/// The life of a patch, with the worker at work between the steps.
+static void swap(const char *path) {
+  size_t size;
+  void *patch = read_file(path, &size);
+  uint64_t transaction;
+  ((char *)patch)[size / 2] ^= 1;
+  hitless_status refused = hitless_patch_install(agent, patch, size, &transaction);
+  if (refused == HITLESS_OK) {
+    fprintf(stderr, "a flipped bit was accepted\n");
+    exit(1);
+  }
+  ((char *)patch)[size / 2] ^= 1;
+  expect(hitless_patch_install(agent, patch, size, &transaction), HITLESS_OK, "install");
+  free(patch);
+  let_work();
+  expect(hitless_patch_activate(agent, transaction), HITLESS_OK, "activate");
+  let_work();
+  expect(hitless_patch_rollback(agent, transaction), HITLESS_OK, "roll back");
+  let_work();
+  expect(hitless_patch_activate(agent, transaction), HITLESS_OK, "activate again");
+  let_work();
+  expect(hitless_patch_confirm(agent, transaction), HITLESS_OK, "confirm");
+  let_work();
+}
+
 int main(int count, char **arguments) {
   if (count != 5) {
     fprintf(stderr, "usage: host STATE-DIRECTORY MODULE TRUSTED-KEY PATCH\n");
@@ -133,28 +158,7 @@ int main(int count, char **arguments) {
   pthread_create(&thread, NULL, work_loop, &work);
   let_work();
 
-  size_t size;
-  void *patch = read_file(arguments[4], &size);
-  uint64_t transaction;
-  ((char *)patch)[size / 2] ^= 1;
-  hitless_status refused = hitless_patch_install(agent, patch, size, &transaction);
-  if (refused == HITLESS_OK) {
-    fprintf(stderr, "a flipped bit was accepted\n");
-    return 1;
-  }
-  ((char *)patch)[size / 2] ^= 1;
-  expect(hitless_patch_install(agent, patch, size, &transaction), HITLESS_OK, "install");
-  free(patch);
-  let_work();
-  expect(hitless_patch_activate(agent, transaction), HITLESS_OK, "activate");
-  let_work();
-  expect(hitless_patch_rollback(agent, transaction), HITLESS_OK, "roll back");
-  let_work();
-  expect(hitless_patch_activate(agent, transaction), HITLESS_OK, "activate again");
-  let_work();
-  expect(hitless_patch_confirm(agent, transaction), HITLESS_OK, "confirm");
-  let_work();
-
+  swap(arguments[4]);
   struct hitless_agent_status status = {.size = sizeof status};
   expect(hitless_agent_status_read(agent, &status), HITLESS_OK, "status");
   struct hitless_event event = {.size = sizeof event};
