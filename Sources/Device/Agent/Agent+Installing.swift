@@ -21,6 +21,7 @@ extension Agent {
       let patch = try verify(bytes, running)
       let modules = try stageAll(patch, running)
       let generation = try running.domain.makeGeneration(modules.map(\.module))
+      discardRolledBack()
       let nanoseconds = MonotonicClock.now - begin
       let number = state.withLock { state in
         state.transactionCount += 1
@@ -62,9 +63,9 @@ extension Agent {
     return modules
   }
 
-  /// Makes room for a new transaction, or says why there is none.
+  /// Throws while an earlier transaction is under way.
   private func readyForInstall() throws(Refusal) -> Running {
-    let (running, old) = try state.withLock { (state) throws(Refusal) in
+    try state.withLock { (state) throws(Refusal) in
       guard let running = state.running else {
         throw Refusal(.state, "the agent has not started")
       }
@@ -73,19 +74,16 @@ extension Agent {
           .busy, "transaction \(transaction.number) is \(transaction.state.name)",
           hint: "confirm it or roll it back first")
       }
-      let old = state.transaction?.state == .rolledBack ? state.transaction?.generation : nil
-      return (running, old)
+      return running
     }
-    if let old { discard(old) }
-    return running
   }
 
-  /// A rolled-back candidate may be tried again until now; from here on it is a retired generation.
-  private func discard(_ generation: Generation) {
+  /// Retires the candidate that was rolled back, now that another one is staged.
+  private func discardRolledBack() {
     state.withLock { state in
-      state.transaction?.state = .none
+      guard let old = state.transaction, old.state == .rolledBack else { return }
       state.transaction = nil
-      state.running?.retired.append(generation)
+      state.running?.retired.append(old.generation)
     }
     releaseOldGenerations()
   }
