@@ -164,8 +164,9 @@ let package = Package(
     tests(
       "Attack",
       [
-        "AttackCorpus", "ElfImage", "Generator", "PatchFormat", "Refusal", "Signing", "TestSupport",
-        "Verification",
+        "Agent", "AttackCorpus", "ElfImage", "Generator", "PatchFormat", "Refusal", "Signing",
+        "Staging",
+        "TestSupport", "Verification",
       ]),
     tests("CommandLine", ["TestSupport"]),
     tests("Compatibility", ["Bytes", "Compatibility", "ElfImage", "Refusal", "TestSupport"]),

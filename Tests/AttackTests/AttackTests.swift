@@ -1,7 +1,6 @@
 import AttackCorpus
 import ElfImage
 import Foundation
-import Generator
 import PatchFormat
 import Refusal
 import Signing
@@ -13,26 +12,12 @@ import Verification
 /// both must give the answer that is expected, and leave everything as it was.
 @Suite("Attacks by patch file")
 struct AttackTests {
-  let directory: TemporaryDirectory
-  let forge: Forge
-  let base: [UInt8]
+  let ground: AttackGround
+  var directory: TemporaryDirectory { ground.directory }
+  var forge: Forge { ground.forge }
+  var base: [UInt8] { ground.base }
 
-  init() throws {
-    directory = try TemporaryDirectory()
-    let key = try SigningKey.generate()
-    try directory.write("vendor.pub", try key.publicKey.pem)
-    try TestModule().build("old.so", in: directory)
-    var next = TestModule()
-    next.version = (1, 0, 1)
-    next.markedConstant = 2
-    try next.build("new.so", in: directory)
-    base = try directory.bytes("old.so")
-    let target = try directory.bytes("new.so")
-    let built = try PatchBuilder.build(
-      PatchRequest(pairs: [.init(base: base, target: target, names: ("old", "new"))], keys: [key]))
-    forge = Forge(
-      component: built.manifest.components[0], base: base, target: target, key: key)
-  }
+  init() throws { ground = try AttackGround() }
 
   @Test func `what a carrier can do to the container`() throws {
     try expectAnswers(try forge.containerCases())

@@ -43,9 +43,8 @@ package final class Stager: Sendable {
     control: ControlContext
   ) throws(Refusal) -> StagedModule {
     let target = try patch.target(of: component, base: try base.bytes())
-    let staged = try stage(target, for: slot, control: control)
-    try check(staged, is: patch.manifest.components[component])
-    return staged
+    _ = try patch.checkImage(target, of: component, policy: policy)
+    return try stage(target, for: slot, control: control)
   }
 
   /// Stages verified bytes.
@@ -97,22 +96,6 @@ package final class Stager: Sendable {
       throw Refusal(
         .race, "the sealed bytes are not the ones that were verified", expected: digest.hex,
         at: slot)
-    }
-  }
-
-  private func check(
-    _ staged: StagedModule, is component: Component
-  ) throws(Refusal) {
-    guard staged.image.buildID == component.target.buildID else {
-      throw Refusal(
-        .integrity, "the build-id of the result is not the one that was signed",
-        expected: component.target.buildID.hex, found: staged.image.buildID.hex,
-        at: component.module)
-    }
-    guard staged.facts.name == component.module else {
-      throw Refusal(
-        .notForTarget, "the result is another module than the patch names",
-        expected: component.module, found: staged.facts.name)
     }
   }
 
