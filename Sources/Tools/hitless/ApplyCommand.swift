@@ -22,14 +22,16 @@ struct ApplyCommand: ReportsJSON {
   @Argument(help: "The patch.")
   var file: String
 
-  @Option(help: "The module that the patch starts from.")
+  @Option(help: ArgumentHelp("The module that the patch starts from.", valueName: "module"))
   var base: String
 
   @OptionGroup var options: VerificationOptions
 
   @OptionGroup var host: HostOptions
 
-  @Option(name: [.short, .customLong("output")], help: "Where to write the result.")
+  @Option(
+    name: [.short, .customLong("output")],
+    help: ArgumentHelp("Where to write the result.", valueName: "file"))
   var output: String
 
   @Flag(help: "Print the result as one JSON object.")

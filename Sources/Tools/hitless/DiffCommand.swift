@@ -22,40 +22,56 @@ struct DiffCommand: ReportsJSON {
         hitless diff qer-1.0.0.so qer-1.0.1.so -o qer.hlp --key vendor.key
         hitless diff qer-1.0.0.so qer-1.0.1.so -o qer.hlp --key vendor.key \\
           --product upf --resolves CVE-2027-1234 --not-after 2028-01-31
-        hitless diff qer-1.so qer-2.so classify-1.so classify-2.so -o both.hlp --key vendor.key \\
-          --release 2027.1 --sequence 7
+        hitless diff qer-1.so qer-2.so far-1.so far-2.so -o both.hlp \\
+          --key vendor.key --release 2027.1 --sequence 7
       """)
 
   @Argument(help: "Pairs of builds: OLD NEW …")
   var files: [String]
 
-  @Option(name: [.short, .customLong("output")], help: "Where to write the patch.")
+  @Option(
+    name: [.short, .customLong("output")],
+    help: ArgumentHelp("Where to write the patch.", valueName: "file"))
   var output: String
 
-  @Option(name: .customLong("key"), help: "A private key that signs; may be repeated.")
+  @Option(
+    name: .customLong("key"),
+    help: ArgumentHelp("A private key that signs; may be repeated.", valueName: "file"))
   var keys: [String]
 
-  @Option(help: "The product that the patch is for.")
+  @Option(help: ArgumentHelp("The product that the patch is for.", valueName: "name"))
   var product = "default"
 
-  @Option(help: "The release that it brings (default: the version of the new module).")
+  @Option(
+    help: ArgumentHelp(
+      "The release that it brings (default: the version of the new module).", valueName: "id"))
   var release: String?
 
-  @Option(help: "The sequence number (default: major·10⁶ + minor·10³ + patch of that version).")
+  @Option(
+    help: ArgumentHelp(
+      "The sequence number (default: major·10⁶ + minor·10³ + patch of that version).",
+      valueName: "number"))
   var sequence: UInt64?
 
-  @Option(help: "The first moment at which it may be applied: 2027-01-31, 2027-01-31T12:00:00Z.")
+  @Option(
+    help: ArgumentHelp(
+      "The first moment at which it may be applied: 2027-01-31, 2027-01-31T12:00:00Z.",
+      valueName: "time"))
   var notBefore: UTCTime?
 
-  @Option(help: "The last moment at which it may be applied.")
+  @Option(
+    help: ArgumentHelp("The last moment at which it may be applied.", valueName: "time"))
   var notAfter: UTCTime?
 
-  @Option(parsing: .upToNextOption, help: "Ids of what it resolves, such as CVE-2027-1234.")
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("What it resolves, such as CVE-2027-1234.", valueName: "id"))
   var resolves: [String] = []
 
   @Option(
     name: .customLong("needs"), parsing: .upToNextOption,
-    help: "Build-ids (hexadecimal) of modules that must be in force.")
+    help: ArgumentHelp(
+      "Modules that must be in force, by build-id (hexadecimal).", valueName: "build-id"))
   var prerequisites: [String] = []
 
   @OptionGroup var host: HostOptions

@@ -18,7 +18,7 @@ struct KeygenCommand: ReportsJSON {
         openssl pkey -pubin -in vendor.pub -text -noout
       """)
 
-  @Option(help: "Path of the two files, without .key and .pub.")
+  @Option(help: ArgumentHelp("Path of the two files, without .key and .pub.", valueName: "name"))
   var out: String
 
   @Flag(help: "Print the result as one JSON object.")

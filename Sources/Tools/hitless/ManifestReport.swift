@@ -41,10 +41,12 @@ extension Manifest {
 
 extension Component {
   fileprivate var lines: [String] {
-    let states = states.map { "\($0.id)/\($0.size)" }.joined(separator: ", ")
+    let states = states.map {
+      "0x\(String($0.id, radix: 16)), \($0.size) bytes"
+    }.joined(separator: "; ")
     return [
       "module       \(module)",
-      "  interface  \(interface.id), version \(interface.version)",
+      "  interface  0x\(String(interface.id, radix: 16)), version \(interface.version)",
       "  class      \(upgradeClass.name)",
       "  machine    \(machine.name)",
       "  base       \(base.line)", "  target     \(target.line)",

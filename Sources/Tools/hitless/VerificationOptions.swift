@@ -21,21 +21,26 @@ struct HostOptions: ParsableArguments {
 /// Whom to trust, and what to check beyond the signature; the same for every command that verifies.
 struct VerificationOptions: ParsableArguments {
   @Option(
-    name: .customLong("trust"), help: "A public key whose signature counts; may be repeated.")
+    name: .customLong("trust"),
+    help: ArgumentHelp("A public key whose signature counts; may be repeated.", valueName: "file"))
   var keys: [String] = []
 
-  @Option(help: "How many different trusted keys must have signed.")
+  @Option(
+    help: ArgumentHelp("How many different trusted keys must have signed.", valueName: "count"))
   var threshold = 1
 
-  @Option(help: "The product that the patch must be for.")
+  @Option(help: ArgumentHelp("The product that the patch must be for.", valueName: "name"))
   var product: String?
 
   @Option(
     name: .customLong("at"),
-    help: "Check the validity at this time (2027-01-31, 2027-01-31T12:00:00Z) instead of now.")
+    help: ArgumentHelp(
+      "Check the validity at this time (2027-01-31, 2027-01-31T12:00:00Z) instead of now.",
+      valueName: "time"))
   var time: UTCTime?
 
-  @Option(help: "The lowest sequence number that is accepted.")
+  @Option(
+    help: ArgumentHelp("The lowest sequence number that is accepted.", valueName: "number"))
   var floor: UInt64?
 
   func validate() throws {

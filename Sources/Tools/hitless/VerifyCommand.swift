@@ -18,8 +18,8 @@ struct VerifyCommand: ReportsJSON {
 
       Examples:
         hitless verify qer.hlp --trust vendor.pub
-        hitless verify qer.hlp --trust vendor.pub --trust operator.pub --threshold 2
-        hitless verify qer.hlp --trust vendor.pub --base qer-1.0.0.so --product upf --json
+        hitless verify qer.hlp --trust a.pub --trust b.pub --threshold 2
+        hitless verify qer.hlp --trust a.pub --base qer-1.0.0.so --json
       """)
 
   @Argument(help: "The patch.")
@@ -27,7 +27,9 @@ struct VerifyCommand: ReportsJSON {
 
   @OptionGroup var options: VerificationOptions
 
-  @Option(help: "A module that the patch starts from; may be repeated.")
+  @Option(
+    help: ArgumentHelp(
+      "A module that the patch starts from; may be repeated.", valueName: "module"))
   var base: [String] = []
 
   @OptionGroup var host: HostOptions
