@@ -201,7 +201,10 @@ let package = Package(
       name: "CSwapTestSupport", dependencies: ["CHitless"], path: "Tests/CSwapTestSupport"),
     tests(
       "HotSwap",
-      ["CHitless", "CPlatform", "CSwapTestSupport", "HotSwap", "Refusal", "TestSupport"],
+      [
+        "CHitless", "CPlatform", "CSwapTestSupport", "HotSwap", "Platform", "Refusal",
+        "TestSupport",
+      ],
       exclude: ["Fixtures"]),
     tests("PacketIO", ["CPlatform", "PacketIO", "Platform"]),
     tests("GNB", ["Bytes", "CPlatform", "GNB", "GTPU", "PacketIO", "Platform"]),

@@ -2,7 +2,7 @@ import CHitless
 import Foundation
 import HotSwap
 import Refusal
-import Synchronization
+import Platform
 import Testing
 
 @Suite("Mapped modules")
@@ -103,7 +103,7 @@ struct MappedModuleTests {
   }
 
   @Test func `attach gets the slot's control context and the host's services`() throws {
-    let lines = Mutex<[String]>([])
+    let lines = Guarded<[String]>([])
     let services = HostServices { level, line in lines.withLock { $0.append("\(level) \(line)") } }
     let module = try ModuleFixture(["ANSWER=71"]).map()
     let control = Counter()

@@ -1,6 +1,6 @@
 import CPlatform
 import Glibc
-import Synchronization
+import Platform
 
 /// A thread of its own, bound to one processor where there is one, that runs `body` once.
 ///

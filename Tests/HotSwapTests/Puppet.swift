@@ -1,7 +1,7 @@
 import CHitless
 import Glibc
 import HotSwap
-import Synchronization
+import Platform
 import Testing
 
 /// A worker thread that does one step at a time, as the test says.
@@ -16,10 +16,10 @@ final class Puppet: @unchecked Sendable {
     case end
   }
 
-  private let step = Mutex(Step.none)
+  private let step = Guarded(Step.none)
   private let commands = Gate()
   private let done = Gate()
-  private let worker = Mutex<UInt>(0)
+  private let worker = Guarded<UInt>(0)
   private var thread: PinnedThread?
 
   /// Starts a thread and registers it.
@@ -111,9 +111,9 @@ final class Gate: Sendable {
 
 /// A value that one thread leaves for another.
 final class Box<Value: Sendable>: Sendable {
-  private let state: Mutex<Value>
+  private let state: Guarded<Value>
 
-  init(_ value: Value) { state = Mutex(value) }
+  init(_ value: Value) { state = Guarded(value) }
 
   var value: Value { state.withLock { $0 } }
 

@@ -2,7 +2,7 @@ import CHitless
 import CSwapTestSupport
 import Glibc
 import HotSwap
-import Synchronization
+import Platform
 import Testing
 
 /// A reader and a swapper on two processors, with retired memory poisoned.
@@ -10,7 +10,8 @@ import Testing
 /// `HITLESS_STRESS_SWAPS` sets how many swaps the right protocols have to survive.
 @Suite("Views and grace periods under stress", .serialized)
 struct StressTests {
-  static let swapCount = environmentCount("HITLESS_STRESS_SWAPS") ?? 50_000
+  static let swapCount =
+    environmentCount("HITLESS_STRESS_SWAPS") ?? (swap_thread_sanitizer() == 1 ? 10_000 : 50_000)
   /// A wrong protocol that is not found out by then is not found out "at once".
   static let wrongSwapLimit: UInt64 = 20_000_000
 
@@ -69,7 +70,7 @@ private func swapUnderStress(
   let generations = [try domain.makeGeneration([]), try domain.makeGeneration([])]
   _ = try domain.publish(stable: generations[0])
   let reader = try StressReader(in: domain, kind, usesTightAgent: usesTightAgent)
-  let swaps = Mutex<Result<UInt64, any Error>>(.success(0))
+  let swaps = Guarded<Result<UInt64, any Error>>(.success(0))
   let start = nanoseconds()
   let swapper = try #require(
     PinnedThread(onProcessor: 0) {

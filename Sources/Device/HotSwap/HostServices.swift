@@ -1,5 +1,5 @@
 internal import CHitless
-internal import Synchronization
+internal import Platform
 
 /// What this host offers to `attach` and `selftest`, in memory that a module may keep a pointer to.
 ///
@@ -23,7 +23,7 @@ package final class HostServices: @unchecked Sendable {
       to: hitless_host_services(
         size: UInt32(MemoryLayout<hitless_host_services>.size), abi_version: HITLESS_ABI_VERSION,
         context: nil, log: { unsafe writeLine($0, $1, $2) },
-        clock: { _ in monotonicNanoseconds() }))
+        clock: { _ in MonotonicClock.now }))
     unsafe pointer.pointee.context = Unmanaged.passUnretained(self).toOpaque()
   }
 

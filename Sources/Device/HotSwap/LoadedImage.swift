@@ -1,13 +1,13 @@
 internal import CPlatform
 internal import Glibc
+internal import Platform
 internal import Refusal
-internal import Synchronization
 
 /// The files that are mapped as modules.
 ///
 /// The loader is asked by one thread at a time, with this lock held, so that "is it there already" and
 /// "map it" are one step.
-private let mappedFiles = Mutex<Set<FileIdentity>>([])
+private let mappedFiles = Guarded<Set<FileIdentity>>([])
 
 /// What the loader takes for the identity of a file.
 private struct FileIdentity: Hashable {

@@ -1,6 +1,6 @@
 package import CHitless
+internal import Platform
 package import Refusal
-internal import Synchronization
 
 extension MappedModule {
   /// How long a hook may take when nothing else is said.
@@ -104,7 +104,7 @@ extension MappedModule {
 /// Threading: made by one thread, run by another; only `privateData` changes, behind its lock.
 @safe
 private final class AttachCall: @unchecked Sendable {
-  let privateData = Mutex<UInt>(0)
+  let privateData = Guarded<UInt>(0)
   private let hook: ModuleHooks.Attach
   private let services: HostServices
   private let control: UnsafeMutableRawPointer?

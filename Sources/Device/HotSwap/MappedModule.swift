@@ -1,7 +1,7 @@
 package import CHitless
 internal import Glibc
+internal import Platform
 package import Refusal
-internal import Synchronization
 
 /// A module that is mapped into this process and has been shown to be the one that was verified.
 ///
@@ -27,7 +27,7 @@ package final class MappedModule: @unchecked Sendable {
 
   let image: LoadedImage
   let hooks: ModuleHooks
-  let phase = Mutex(Phase.mapped)
+  let phase = Guarded(Phase.mapped)
 
   /// Where a module stands between mapping and unmapping.
   enum Phase: Sendable {

@@ -1,6 +1,6 @@
 internal import CHitless
+internal import Platform
 package import Refusal
-internal import Synchronization
 
 extension SwapDomain {
   /// Puts a view in force for every worker.
@@ -22,9 +22,9 @@ extension SwapDomain {
       guard let view = unsafe view else {
         throw Refusal(.noSpace, "no memory for a view while a worker has not passed the old ones")
       }
-      let start = monotonicNanoseconds()
+      let start = MonotonicClock.now
       for worker in state.workers { unsafe worker.publish(view) }
-      let end = monotonicNanoseconds()
+      let end = MonotonicClock.now
       state.views.refill()
       return Publication(
         sequence: sequence, publishNanoseconds: end - start, startNanoseconds: start)
@@ -38,7 +38,7 @@ extension SwapDomain {
   /// that registers meanwhile starts with a view that is not older, so it need not be waited for.
   package func waitForGrace(_ publication: Publication, timeout: UInt64) -> GraceOutcome {
     let workers = state.withLock { $0.workers }
-    let deadline = monotonicNanoseconds() &+ timeout
+    let deadline = MonotonicClock.now &+ timeout
     for worker in workers {
       guard Self.wait(for: worker, toPass: publication.sequence, until: deadline) else {
         return overdue(workers, publication)
@@ -48,7 +48,7 @@ extension SwapDomain {
   }
 
   private func passed(_ publication: Publication) -> GraceOutcome {
-    let end = monotonicNanoseconds()
+    let end = MonotonicClock.now
     state.withLock { $0.views.retire(before: publication.sequence) }
     return .passed(
       GracePeriod(

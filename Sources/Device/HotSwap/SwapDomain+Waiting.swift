@@ -1,5 +1,6 @@
 internal import CPlatform
 internal import Glibc
+internal import Platform
 
 extension SwapDomain {
   /// How long a wait spins before it sleeps: some batches, so that a busy worker is met without a
@@ -12,21 +13,21 @@ extension SwapDomain {
   static func wait(
     for worker: WorkerRecord, toPass sequence: UInt64, until deadline: UInt64
   ) -> Bool {
-    var now = monotonicNanoseconds()
+    var now = MonotonicClock.now
     let spinEnd = now &+ spinNanoseconds
     while now < spinEnd {
       for _ in 0..<32 {
         if worker.hasPassed(sequence) { return true }
         hitless_shim_relax()
       }
-      now = monotonicNanoseconds()
+      now = MonotonicClock.now
     }
     var sleep: UInt64 = 20_000
     while !worker.hasPassed(sequence) {
       guard now < deadline else { return false }
       sleepNanoseconds(min(sleep, deadline - now))
       sleep = min(sleep * 2, longestSleepNanoseconds)
-      now = monotonicNanoseconds()
+      now = MonotonicClock.now
     }
     return true
   }

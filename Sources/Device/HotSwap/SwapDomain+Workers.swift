@@ -1,9 +1,7 @@
 package import CHitless
-internal import CPlatform
 internal import Glibc
 internal import Platform
 package import Refusal
-internal import Synchronization
 
 extension SwapDomain {
   /// Longest name of a worker that is kept.
@@ -69,7 +67,7 @@ extension SwapDomain {
 extension SwapDomain.State {
   /// A record for the calling thread: one that was given back, or a new one.
   mutating func vacantRecord(named name: String) -> WorkerRecord? {
-    let threadID = hitless_shim_thread_id()
+    let threadID = CurrentThread.id
     if let old = vacant.popLast() {
       return unsafe WorkerRecord(pointer: old.pointer, name: name, threadID: threadID)
     }

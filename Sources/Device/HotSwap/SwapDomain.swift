@@ -1,7 +1,7 @@
 internal import CHitless
 internal import Glibc
+internal import Platform
 package import Refusal
-internal import Synchronization
 
 /// The workers of a host, the generations they may use, and the one word through which each finds its
 /// own.
@@ -16,7 +16,7 @@ package final class SwapDomain: Sendable {
   /// How many slots a generation fills.
   package let slotCount: Int
   let poisonsRetiredMemory: Bool
-  let state: Mutex<State>
+  let state: Guarded<State>
 
   /// Everything that changes; the words that workers read and write lie behind the records.
   struct State: ~Copyable {
@@ -38,7 +38,7 @@ package final class SwapDomain: Sendable {
   package init(slotCount: Int, poisonsRetiredMemory: Bool = false) {
     self.slotCount = slotCount
     self.poisonsRetiredMemory = poisonsRetiredMemory
-    state = Mutex(State(views: ViewPool(poisonsRetired: poisonsRetiredMemory)))
+    state = Guarded(State(views: ViewPool(poisonsRetired: poisonsRetiredMemory)))
   }
 
   deinit {

@@ -11,11 +11,6 @@
 
 int32_t hitless_shim_thread_id(void) { return gettid(); }
 
-int hitless_shim_thread_join(pthread_t thread, uint64_t deadline) {
-  struct timespec time = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
-  return pthread_clockjoin_np(thread, 0, CLOCK_MONOTONIC, &time);
-}
-
 int hitless_shim_thread_pin(uint32_t processor) {
   cpu_set_t set;
   CPU_ZERO(&set);

@@ -7,9 +7,6 @@
 
 /// The kernel's number of the calling thread.
 int32_t hitless_shim_thread_id(void);
-/// Waits for a thread's end until CLOCK_MONOTONIC reaches `deadline` nanoseconds.
-/// Returns 0 or an error number.
-int hitless_shim_thread_join(pthread_t thread, uint64_t deadline);
 /// Binds the calling thread to one processor. Returns 0 or an error number.
 int hitless_shim_thread_pin(uint32_t processor);
 /// How often the calling thread was switched out so far, willingly and not. Returns 0, or -1 with `errno`.

@@ -1,13 +1,5 @@
 internal import Glibc
 
-/// Nanoseconds of CLOCK_MONOTONIC.
-func monotonicNanoseconds() -> UInt64 {
-  var time = timespec()
-  // SAFETY: `time` is ours and of the right type; this clock always exists.
-  unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-  return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-}
-
 /// Sleeps for about that long; a signal may end it early.
 func sleepNanoseconds(_ nanoseconds: UInt64) {
   var time = timespec(
