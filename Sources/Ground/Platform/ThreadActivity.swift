@@ -1,3 +1,4 @@
+internal import CPlatform
 internal import Glibc
 
 /// What the kernel says about one thread of this process, at one moment.
