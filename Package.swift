@@ -206,6 +206,16 @@ let package = Package(
         "TestSupport",
       ],
       exclude: ["Fixtures"]),
+    tests(
+      "Staging",
+      ["ElfImage", "HotSwap", "PatchFormat", "Platform", "Refusal", "Staging", "TestSupport"]),
+    tests("AgentControl", ["AgentControl", "Bytes", "Platform", "Refusal", "TestSupport"]),
+    tests(
+      "Agent",
+      [
+        "Agent", "AgentControl", "Bytes", "CHitless", "Generator", "HotSwap", "Journal",
+        "PatchFormat", "Platform", "Refusal", "Signing", "Staging", "TestSupport",
+      ]),
     tests("PacketIO", ["CPlatform", "PacketIO", "Platform"]),
     tests("GNB", ["Bytes", "CPlatform", "GNB", "GTPU", "PacketIO", "Platform"]),
   ]

@@ -13,6 +13,9 @@ package struct TestModule: Sendable {
   package var unmarkedConstant = 1
   /// More members of the function table.
   package var tableExtra = ""
+  /// Bodies of the hooks, in C; nil leaves a hook out. They see `services`, and `control` or `vectors`.
+  package var attach: String?
+  package var selftest: String?
   /// More C at the end of the file.
   package var extra = ""
   /// More options for the compiler.
@@ -56,6 +59,8 @@ package struct TestModule: Sendable {
       "int more\($0)(int x) { return (x ^ \($0 &* 2_654_435_761 & 0xffff)) * \($0 + 3); }"
     }.joined(separator: "\n")
     let calls = (0..<bulk).map { "x += more\($0)(x);" }.joined(separator: " ")
+    let hooks =
+      (attach == nil ? "" : ", .attach = attach") + (selftest == nil ? "" : ", .selftest = selftest")
     return """
       #include "hitless/module.h"
       #define FACTS { \\
@@ -72,10 +77,25 @@ package struct TestModule: Sendable {
       HITLESS_NOTE static const struct hitless_module_note note = {
         .name_size = sizeof note.owner, .facts_size = sizeof note.facts,
         .type = HITLESS_NOTE_TYPE, .owner = "Hitless", .facts = FACTS };
+      \(hookFunctions)
       HITLESS_EXPORT const struct hitless_module hitless_module = {
         .size = sizeof hitless_module, .abi_version = HITLESS_ABI_VERSION, .facts = FACTS,
-        .table = &table };
+        .table = &table\(hooks) };
       \(extra)
       """
+  }
+
+  private var hookFunctions: String {
+    let services = "const struct hitless_host_services *services"
+    var text = ""
+    if let attach {
+      text += "static int32_t attach(\(services), void *control, void **private_data) {"
+      text += " (void)services; (void)control; (void)private_data; \(attach) }\n"
+    }
+    if let selftest {
+      text += "static int32_t selftest(\(services), const struct hitless_selftest_vectors *vectors) {"
+      text += " (void)services; (void)vectors; \(selftest) }\n"
+    }
+    return text
   }
 }

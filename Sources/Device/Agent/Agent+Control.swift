@@ -4,6 +4,9 @@ internal import Platform
 internal import Refusal
 
 extension Agent {
+  /// How often a watcher that is sent nothing is looked after, in nanoseconds.
+  private static let watchPause: UInt64 = 200_000_000
+
   /// Answers one request of the control socket.
   func answer(_ request: ControlRequest, _ peer: PeerCredentials, _ stream: ControlStream) {
     do throws(Refusal) {
@@ -85,7 +88,11 @@ extension Agent {
   private func watch(_ request: ControlRequest, _ stream: ControlStream) throws(Refusal) {
     var seen = request.arguments["after"]?.unsignedValue ?? events.last
     while !stream.isStopping {
-      guard let event = nextEvent(after: seen, timeout: 500_000_000) else { continue }
+      guard let event = nextEvent(after: seen, timeout: Self.watchPause) else {
+        // A client that has gone must not hold its connection until something happens.
+        if stream.isInterrupted { return }
+        continue
+      }
       seen = event.number
       try stream.send(
         .done([

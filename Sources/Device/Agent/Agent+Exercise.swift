@@ -49,7 +49,7 @@ extension Agent {
         measured.add(
           publication,
           running.domain.waitForGrace(publication, timeout: options.graceTimeout))
-        if state.withLock({ $0.isClosed }) { break }
+        if isExerciseOver(index) { break }
         if intervalNanoseconds > 0 {
           _ = state.wait(until: .after(intervalNanoseconds)) { $0.isClosed ? true : nil }
         }
@@ -57,6 +57,17 @@ extension Agent {
       let report = measured.report
       note("exercised", number, "\(report.swaps) swaps, \(report.overdue) grace periods overdue")
       return report
+    }
+  }
+}
+
+extension Agent {
+  /// Whether an exercise ends early: the agent closes, or the candidate was not confirmed in time. Only
+  /// after a pair of swaps, so that the candidate stands where it stood.
+  private func isExerciseOver(_ index: UInt64) -> Bool {
+    guard index % 2 == 1 else { return false }
+    return state.withLock { state in
+      state.isClosed || state.transaction?.confirmBy.map { Deadline.at($0).hasPassed } ?? false
     }
   }
 }

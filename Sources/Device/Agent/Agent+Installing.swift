@@ -20,16 +20,20 @@ extension Agent {
       let running = try readyForInstall()
       let patch = try verify(bytes, running)
       let modules = try stageAll(patch, running)
-      let generation = try running.domain.makeGeneration(modules.map(\.module))
-      discardRolledBack()
+      let generation = try generation(of: modules, running)
       let nanoseconds = MonotonicClock.now - begin
       let number = state.withLock { state in
+        // A rolled-back candidate could be tried again until now.
+        if let old = state.transaction, old.state == .rolledBack {
+          state.running?.retired.append(old.generation)
+        }
         state.transactionCount += 1
         state.transaction = Transaction(
           number: state.transactionCount, patch: patch, modules: modules, generation: generation,
           stageNanoseconds: nanoseconds)
         return state.transactionCount
       }
+      releaseOldGenerations()
       note(
         "staged", number, "\(patch.manifest.release): \(describe(modules))",
         [
@@ -45,25 +49,41 @@ extension Agent {
     _ patch: VerifiedPatch, _ running: Running
   ) throws(Refusal) -> [StagedModule] {
     var modules = running.modules
-    var staged: [StagedModule] = []
     do throws(Refusal) {
       for number in patch.manifest.components.indices {
         let slot = try slotIndex(of: patch.manifest.components[number], running)
         let options = state.withLock { $0.slots[slot] }
-        let module = try stager.stage(
+        modules[slot] = try stager.stage(
           component: number, of: patch, base: running.modules[slot],
-          for: options.requirement, control: options.control)
-        staged.append(module)
-        modules[slot] = module
+          for: options.requirement, control: options.control, in: running.domain)
       }
     } catch {
-      for module in staged { unload(module.module, running.domain) }
+      unloadNew(modules, running)
       throw error
     }
     return modules
   }
 
-  /// Throws while an earlier transaction is under way.
+  private func generation(
+    of modules: [StagedModule], _ running: Running
+  ) throws(Refusal) -> Generation {
+    do throws(Refusal) {
+      return try running.domain.makeGeneration(modules.map(\.module))
+    } catch {
+      unloadNew(modules, running)
+      throw error
+    }
+  }
+
+  /// Takes back what was staged for a transaction that will not be.
+  private func unloadNew(_ modules: [StagedModule], _ running: Running) {
+    for (new, old) in zip(modules, running.modules) where new !== old {
+      // A hook that has not come back keeps its module; the refusal has said so.
+      try? running.domain.unload(new.module)
+    }
+  }
+
+  /// Throws unless there is room for a new transaction.
   private func readyForInstall() throws(Refusal) -> Running {
     try state.withLock { (state) throws(Refusal) in
       guard let running = state.running else {
@@ -76,16 +96,6 @@ extension Agent {
       }
       return running
     }
-  }
-
-  /// Retires the candidate that was rolled back, now that another one is staged.
-  private func discardRolledBack() {
-    state.withLock { state in
-      guard let old = state.transaction, old.state == .rolledBack else { return }
-      state.transaction = nil
-      state.running?.retired.append(old.generation)
-    }
-    releaseOldGenerations()
   }
 
   private func verify(

@@ -29,32 +29,63 @@ extension Agent {
         guard !state.slots.isEmpty else { throw Refusal(.state, "the host has defined no slot") }
         return state.slots
       }
-      let confirmed = journal.confirmed
-      var modules: [StagedModule] = []
-      for slot in slots { modules.append(try firstModule(of: slot, confirmed)) }
       let domain = SwapDomain(slotCount: slots.count)
+      let modules = try firstModules(slots, domain)
       let stable = try domain.makeGeneration(modules.map(\.module))
       _ = try domain.publish(stable: stable)
+      let server = try controlServer()
       state.withLock {
-        $0.running = Running(domain: domain, stable: stable, modules: modules)
+        $0.running = Running(
+          domain: domain, stable: stable, modules: modules, server: server)
       }
-      try record(
+      // A full disk must not keep a host from starting.
+      note(
         "started", 0, describe(modules),
-        [("confirmed", .unsigned(confirmed.number)), ("modules", json(modules))])
+        [("confirmed", .unsigned(journal.confirmed.number)), ("modules", json(modules))])
     }
-    guard let path = options.controlSocket else { return }
-    let server = try ControlServer(path: path) { [weak self] request, peer, stream in
+  }
+
+  private func controlServer() throws(Refusal) -> ControlServerBox? {
+    guard let path = options.controlSocket else { return nil }
+    let server = try ControlServer(path: path) { [weak self] refusal, peer in
+      self?.noteRefusal(of: "connection of user \(peer.user)", 0, refusal)
+    } handler: { [weak self] request, peer, stream in
       self?.answer(request, peer, stream)
     }
-    state.withLock { $0.running?.server = ControlServerBox(server) }
+    return ControlServerBox(server)
+  }
+
+  /// All of the first modules, or none stays mapped.
+  private func firstModules(
+    _ slots: [SlotOptions], _ domain: SwapDomain
+  ) throws(Refusal) -> [StagedModule] {
+    let confirmed = journal.confirmed
+    var modules: [StagedModule] = []
+    do throws(Refusal) {
+      for slot in slots {
+        let module = try firstModule(of: slot, confirmed, domain)
+        modules.append(module)
+        // Patches name modules: two of one name could not be told apart.
+        for other in modules.dropLast() where other.facts.name == module.facts.name {
+          throw Refusal(
+            .state, "slots '\(other.slot)' and '\(module.slot)' are filled by modules of one name",
+            found: module.facts.name)
+        }
+      }
+    } catch {
+      for module in modules { try? domain.unload(module.module) }
+      throw error
+    }
+    return modules
   }
 
   private func firstModule(
-    of slot: SlotOptions, _ confirmed: ConfirmedSet
+    of slot: SlotOptions, _ confirmed: ConfirmedSet, _ domain: SwapDomain
   ) throws(Refusal) -> StagedModule {
     let requirement = slot.requirement
     guard let digest = confirmed.modules[requirement.name] else {
-      return try stager.stage(file: slot.module, for: requirement, control: slot.control)
+      return try stager.stage(
+        file: slot.module, for: requirement, control: slot.control, in: domain)
     }
     guard let bytes = try journal.object(digest) else {
       throw Refusal(
@@ -62,7 +93,7 @@ extension Agent {
         expected: digest.hex, at: options.stateDirectory,
         hint: "restore the state directory, or remove it to start from the modules on disk")
     }
-    return try stager.stage(bytes, for: requirement, control: slot.control)
+    return try stager.stage(bytes, for: requirement, control: slot.control, in: domain)
   }
 
   func describe(_ modules: [StagedModule]) -> String {

@@ -14,18 +14,21 @@ extension Agent {
   /// A worker that has not passed at the deadline is named in the report and in an event; it goes on
   /// with what it has, which stays mapped. A rolled-back candidate may be activated again.
   package func activate(_ number: UInt64) throws(Refusal) -> SwapReport {
-    try exclusively("activate", number) { () throws(Refusal) in
+    let swap = try exclusively("activate", number) { () throws(Refusal) in
       let (running, transaction) = try current(number, in: [.staged, .rolledBack])
       try record("activating", number, "generation \(transaction.generation.number)")
-      return try swap(
-        running, to: running.stable, candidate: transaction.generation, number, "activated"
-      ) { state in
+      let publication = try running.domain.publish(
+        stable: running.stable, candidate: transaction.generation)
+      state.withLock { state in
         state.transaction?.state = .active
         state.counters.activations += 1
         guard options.confirmTimeout > 0 else { return }
         state.transaction?.confirmBy = Deadline.after(options.confirmTimeout).time
       }
+      startTimerIfNeeded()
+      return PublishedSwap(running.domain, publication, number, "activated")
     }
+    return finish(swap)
   }
 
   /// Returns every worker to stable, or drops what is only staged; needs no file and no memory.
@@ -33,36 +36,40 @@ extension Agent {
   package func rollback(
     _ number: UInt64, reason: String = "asked for"
   ) throws(Refusal) -> SwapReport {
-    try exclusively("rollback", number) { () throws(Refusal) in
+    let swap = try exclusively("rollback", number) { () throws(Refusal) -> PublishedSwap? in
       let (running, transaction) = try current(number, in: [.staged, .active])
       guard transaction.state == .active else {
         state.withLock { $0.transaction?.state = .rolledBack }
-        note("rolled-back", number, reason)
-        return SwapReport(publishNanoseconds: 0, graceNanoseconds: 0, overdue: [])
+        return nil
       }
-      return try swap(running, to: running.stable, candidate: nil, number, "rolled-back") { state in
+      let publication = try running.domain.publish(stable: running.stable)
+      state.withLock { state in
         state.transaction?.state = .rolledBack
         state.transaction?.confirmBy = nil
         state.counters.rollbacks += 1
       }
+      return PublishedSwap(running.domain, publication, number, "rolled-back", reason)
     }
+    if let swap { return finish(swap) }
+    note("rolled-back", number, reason)
+    return SwapReport(publishNanoseconds: 0, graceNanoseconds: 0, overdue: [])
   }
 
   /// Makes the active candidate stable: first on the device, for the next start, then here.
   @discardableResult
   package func confirm(_ number: UInt64) throws(Refusal) -> SwapReport {
-    try exclusively("confirm", number) { () throws(Refusal) in
+    let swap = try exclusively("confirm", number) { () throws(Refusal) in
       let (running, transaction) = try current(number, in: [.active])
-      var set = journal.confirmed
-      for module in transaction.modules {
-        try journal.store(try module.bytes(), digest: module.image.digest)
-        set.modules[module.slot] = module.image.digest
+      if let confirmBy = transaction.confirmBy, Deadline.at(confirmBy).hasPassed {
+        throw Refusal(
+          .state, "the time to confirm transaction \(number) is over",
+          hint: "it is rolled back; activate it again, and confirm it in time")
       }
-      set.accepted.merge(transaction.patch.accepted) { _, new in new }
-      try journal.confirm(set)
-      let report = try swap(
-        running, to: transaction.generation, candidate: nil, number, "confirmed"
-      ) { state in
+      try persist(transaction)
+      // Workers use the candidate already. From here on it is what they fall back to as well: for them
+      // a new view, which they get even if there should be no memory for it now.
+      let publication = try? running.domain.publish(stable: transaction.generation)
+      state.withLock { state in
         state.transaction?.state = .confirmed
         state.transaction?.confirmBy = nil
         state.counters.confirmations += 1
@@ -70,10 +77,30 @@ extension Agent {
         state.running?.stable = transaction.generation
         state.running?.modules = transaction.modules
       }
-      // Objects of sets before this one; what cannot be removed now goes next time.
+      // Objects of sets before the last; what cannot be removed now goes next time.
       _ = try? journal.collect(keeping: Set(running.modules.map(\.image.digest)))
-      releaseOldGenerations()
-      return report
+      return publication.map { PublishedSwap(running.domain, $0, number, "confirmed") }
+    }
+    defer { releaseOldGenerations() }
+    if let swap { return finish(swap) }
+    note("confirmed", number, "no memory for a view: workers learn of it with the next swap")
+    return SwapReport(publishNanoseconds: 0, graceNanoseconds: nil, overdue: [])
+  }
+
+  /// Makes the candidate what the next start comes up on; on failure the store is as it was.
+  private func persist(_ transaction: Transaction) throws(Refusal) {
+    let before = try journal.objects()
+    do throws(Refusal) {
+      var set = journal.confirmed
+      for module in transaction.modules {
+        try journal.store(try module.bytes(), digest: module.image.digest)
+        set.modules[module.slot] = module.image.digest
+      }
+      set.accepted.merge(transaction.patch.accepted) { _, new in new }
+      try journal.confirm(set)
+    } catch {
+      _ = try? journal.collect(keeping: before)
+      throw error
     }
   }
 
@@ -100,35 +127,31 @@ extension Agent {
     }
   }
 
-  /// Publishes, updates what the agent knows, and waits for the grace period.
-  private func swap(
-    _ running: Running, to stable: Generation, candidate: Generation?, _ number: UInt64,
-    _ kind: String, _ update: (inout State) -> Void
-  ) throws(Refusal) -> SwapReport {
-    let publication = try running.domain.publish(stable: stable, candidate: candidate)
-    state.withLock { update(&$0) }
-    startTimerIfNeeded()
+  /// Waits for the grace period of a swap and writes down what it did.
+  ///
+  /// No operation is under way meanwhile: whoever wants to roll back need not wait for a worker that is
+  /// late.
+  private func finish(_ swap: PublishedSwap) -> SwapReport {
+    let published = swap.publication.publishNanoseconds
     let report: SwapReport
-    switch running.domain.waitForGrace(publication, timeout: options.graceTimeout) {
+    switch swap.domain.waitForGrace(swap.publication, timeout: options.graceTimeout) {
     case .passed(let grace):
       report = SwapReport(
-        publishNanoseconds: publication.publishNanoseconds, graceNanoseconds: grace.nanoseconds,
-        overdue: [])
+        publishNanoseconds: published, graceNanoseconds: grace.nanoseconds, overdue: [])
     case .overdue(let workers):
-      report = SwapReport(
-        publishNanoseconds: publication.publishNanoseconds, graceNanoseconds: nil,
-        overdue: workers)
+      report = SwapReport(publishNanoseconds: published, graceNanoseconds: nil, overdue: workers)
       for worker in workers {
-        note("overdue", number, "\(worker); what it may use stays mapped")
+        note("overdue", swap.transaction, "\(worker); what it may use stays mapped")
       }
     }
     state.withLock { $0.lastSwap = report }
     note(
-      kind, number,
-      "view \(publication.sequence), published in \(report.publishNanoseconds) ns, grace period "
+      swap.kind, swap.transaction,
+      (swap.reason.map { "\($0): " } ?? "")
+        + "view \(swap.publication.sequence), published in \(published) ns, grace period "
         + (report.graceNanoseconds.map { "\($0) ns" } ?? "not over"),
       [
-        ("publish_ns", .unsigned(report.publishNanoseconds)),
+        ("publish_ns", .unsigned(published)),
         ("grace_ns", report.graceNanoseconds.map { .unsigned($0) } ?? .null),
       ])
     return report
@@ -158,7 +181,17 @@ extension Agent {
   }
 }
 
+extension Agent.State {
+  /// Whether nobody waits any more for the confirmation that was due at `confirmBy`.
+  fileprivate func waitsNoMore(_ confirmBy: UInt64) -> Bool {
+    isClosed || transaction?.confirmBy != confirmBy
+  }
+}
+
 extension Agent {
+  /// How long the timer waits after a rollback that was refused.
+  private static let timerPause: UInt64 = 100_000_000
+
   /// Starts the dead-man timer when something waits to be confirmed and it does not run yet.
   ///
   /// It is a thread of its own, independent of whoever asked for the activation, and ends when nothing
@@ -180,16 +213,16 @@ extension Agent {
 
   private func runTimer() {
     while let (number, confirmBy) = waitingTransaction() {
-      let isOver = state.wait(until: .at(confirmBy)) { state -> Bool? in
-        state.isClosed || state.transaction?.confirmBy != confirmBy ? true : nil
+      let isSettled = state.wait(until: .at(confirmBy)) { $0.waitsNoMore(confirmBy) ? true : nil }
+      guard isSettled == nil else { continue }
+      // Late, but never in the middle of something else; what that is may settle it as well.
+      _ = state.wait(until: .after(.max)) { state in
+        state.operation == nil || state.waitsNoMore(confirmBy) ? true : nil
       }
-      guard isOver == nil else { continue }
-      do throws(Refusal) {
-        try rollback(number, reason: "not confirmed in time")
-      } catch {
-        // Somebody else's operation is under way; its end is the next moment to look.
-        guard error.kind == .busy else { continue }
-        _ = state.wait(until: .after(100_000_000)) { $0.operation == nil ? true : nil }
+      guard state.withLock({ !$0.waitsNoMore(confirmBy) }) else { continue }
+      if (try? rollback(number, reason: "not confirmed in time")) == nil {
+        // Somebody was faster, or there is no memory for a view: look again soon.
+        _ = state.wait(until: .after(Self.timerPause)) { $0.isClosed ? true : nil }
       }
     }
   }
@@ -205,5 +238,25 @@ extension Agent {
       state.timer = .idle
       return nil
     }
+  }
+}
+
+/// A view that was put in force, and what for; its grace period is not over yet.
+struct PublishedSwap {
+  let domain: SwapDomain
+  let publication: Publication
+  let transaction: UInt64
+  let kind: String
+  let reason: String?
+
+  init(
+    _ domain: SwapDomain, _ publication: Publication, _ transaction: UInt64, _ kind: String,
+    _ reason: String? = nil
+  ) {
+    self.domain = domain
+    self.publication = publication
+    self.transaction = transaction
+    self.kind = kind
+    self.reason = reason
   }
 }

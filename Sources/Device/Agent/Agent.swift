@@ -80,6 +80,9 @@ package final class Agent: Sendable {
     stager = Stager(
       policy: LoadabilityPolicy.standard.allowing(imports: options.allowedImports), probe: probe,
       services: HostServices { level, message in log(level, message) })
+    // Numbers are not used again after a restart, so that no old request can mean a new transaction.
+    let lines = journal.nextLine - 1
+    state.withLock { $0.transactionCount = lines }
     note("opened", 0, "state directory '\(options.stateDirectory)'")
   }
 

@@ -78,6 +78,24 @@ extension CBOR {
   }
 }
 
+extension CBOR {
+  /// A JSON value; a number that is not whole becomes text.
+  fileprivate init(_ value: JSON) {
+    switch value {
+    case .object(let entries):
+      let pairs = entries.map { ($0.0, CBOR($0.1)) }
+      self = .named(Dictionary(pairs, uniquingKeysWith: { first, _ in first }))
+    case .array(let items): self = .array(items.map { CBOR($0) })
+    case .string(let text): self = .text(text)
+    case .integer(let number): self = .integer(number)
+    case .unsigned(let number): self = .unsigned(number)
+    case .number: self = .text(value.text)
+    case .bool(let flag): self = .bool(flag)
+    case .null: self = .null
+    }
+  }
+}
+
 extension Refusal {
   fileprivate var cbor: CBOR {
     var entries: [String: CBOR] = [
@@ -88,6 +106,7 @@ extension Refusal {
     ] {
       if let value { entries[key] = .text(value) }
     }
+    if !violations.isEmpty { entries["violations"] = .array(violations.map { CBOR($0) }) }
     return .named(entries)
   }
 
@@ -98,5 +117,6 @@ extension Refusal {
     self.init(
       kind, message, expected: entries["expected"]?.textValue, found: entries["found"]?.textValue,
       at: entries["where"]?.textValue, hint: entries["hint"]?.textValue)
+    violations = entries["violations"]?.arrayValue?.map(\.json) ?? []
   }
 }

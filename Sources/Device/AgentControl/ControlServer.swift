@@ -27,14 +27,21 @@ package final class ControlServer: Sendable {
   /// Where it listens.
   package var path: String { listener.path }
 
+  /// Takes note of a connection or a message that was refused before it reached the handler.
+  package typealias Witness = @Sendable (Refusal, PeerCredentials) -> Void
+
   private let listener: UnixListener
   private let handler: Handler
+  private let witness: Witness
   private let state = Monitor(State())
 
   /// Listens at `path` and starts answering.
-  package init(path: String, handler: @escaping Handler) throws(Refusal) {
+  package init(
+    path: String, witness: @escaping Witness = { _, _ in }, handler: @escaping Handler
+  ) throws(Refusal) {
     listener = try UnixListener(path: path)
     self.handler = handler
+    self.witness = witness
     do throws(SystemError) {
       try SystemThread.start("hitless-ctl") { [self] in acceptAll() }.detach()
     } catch {
@@ -106,6 +113,7 @@ package final class ControlServer: Sendable {
   }
 
   private func refuse(_ connection: UnixConnection, _ refusal: Refusal) {
+    witness(refusal, connection.peer)
     try? ControlChannel(connection).send(
       ControlResponse.refused(refusal).encoded, .after(1_000_000_000))
   }
@@ -119,7 +127,9 @@ package final class ControlServer: Sendable {
         do throws(FormatError) {
           handler(try ControlRequest(parsing: message), connection.peer, stream)
         } catch {
-          try stream.send(.refused(Refusal(error, in: "the request")))
+          let refusal = Refusal(error, in: "the request")
+          witness(refusal, connection.peer)
+          try stream.send(.refused(refusal))
         }
       } catch {
         refuse(connection, error)
@@ -141,6 +151,9 @@ package struct ControlStream: Sendable {
 
   /// Whether the server wants its handlers to come to an end.
   package var isStopping: Bool { stopping() }
+
+  /// Whether the client has gone, or asks for something else.
+  package var isInterrupted: Bool { channel.hasInput }
 
   /// Sends one response.
   package func send(_ response: ControlResponse) throws(Refusal) {

@@ -18,7 +18,8 @@ struct AuditLog: ~Copyable {
   private var file: FileDescriptor
   private let subject: String
   private var size: Int
-  private var next: UInt64
+  /// Number of the next line.
+  private(set) var next: UInt64
   private var previous: String
 
   private init(

@@ -85,8 +85,7 @@ package final class Journal: Sendable {
 
   /// Makes `set` what the next start comes up on; its number becomes one more than the last.
   ///
-  /// When this returns the set is on the device. When it throws, the old set still is, unless the error
-  /// says that only the belief about sequence numbers could not be written.
+  /// When this returns the set is on the device. When it throws, the old set still is.
   package func confirm(_ set: ConfirmedSet) throws(Refusal) {
     try contents.withLock { contents throws(Refusal) in
       var next = set
@@ -98,7 +97,8 @@ package final class Journal: Sendable {
       try contents.root.replace(Self.confirmedName, with: next.encoded)
       contents.confirmed = next
       contents.trusted.ratchet(next.accepted)
-      try contents.root.replace(Self.trustName, with: contents.trusted.encoded)
+      // What cannot be written now is mended from the set on the next start.
+      try? contents.root.replace(Self.trustName, with: contents.trusted.encoded)
     }
   }
 
@@ -110,6 +110,16 @@ package final class Journal: Sendable {
       try contents.root.replace(Self.trustName, with: contents.trusted.encoded)
     }
   }
+
+  /// The objects that are kept.
+  package func objects() throws(Refusal) -> Set<SHA256Digest> {
+    try contents.withLock { contents throws(Refusal) in
+      try translating { () throws(SystemError) in try contents.objects.digests() }
+    }
+  }
+
+  /// The number that the next line of the audit log gets; it rises over restarts.
+  package var nextLine: UInt64 { contents.withLock { $0.audit.next } }
 
   /// Removes the objects that neither the confirmed set nor `kept` names; returns how many.
   @discardableResult
@@ -128,7 +138,8 @@ package final class Journal: Sendable {
   package func check() throws(Refusal) -> String {
     try contents.withLock { contents throws(Refusal) in
       try contents.root.requirePrivate()
-      try contents.root.replace(Self.probeName, with: [])
+      // A block of its own: an empty file fits a full disk.
+      try contents.root.replace(Self.probeName, with: [UInt8](repeating: 0, count: 4096))
       _ = try translating { () throws(SystemError) in try contents.root.remove(Self.probeName) }
       return "\(path), \(contents.confirmed.number) confirmations"
     }

@@ -41,6 +41,11 @@ struct ObjectStore: ~Copyable {
     return bytes
   }
 
+  /// What is kept.
+  borrowing func digests() throws(SystemError) -> Set<SHA256Digest> {
+    Set(try directory.names().compactMap { [UInt8](hex: $0).flatMap { SHA256Digest(bytes: $0) } })
+  }
+
   /// Removes every object but those in `kept`; returns how many went.
   borrowing func collect(keeping kept: Set<SHA256Digest>) throws(SystemError) -> Int {
     let names = Set(kept.map(\.hex))

@@ -20,15 +20,12 @@ package final class StagedModule: Sendable {
   package let module: MappedModule
   private let file: SealedMemoryFile
 
-  init(
-    slot: String, facts: ModuleFacts, image: Component.Image, module: MappedModule,
-    file: consuming SealedMemoryFile
-  ) {
-    self.slot = slot
-    self.facts = facts
-    self.image = image
+  init(_ sealed: consuming SealedModule, module: MappedModule) {
+    slot = sealed.slot
+    facts = sealed.facts
+    image = sealed.image
     self.module = module
-    self.file = file
+    file = sealed.file
   }
 
   /// The bytes that were verified, sealed and mapped; blocks for a copy of the file.

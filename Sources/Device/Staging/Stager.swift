@@ -1,7 +1,6 @@
 internal import Bytes
 internal import Digests
 package import ElfImage
-internal import Glibc
 package import HotSwap
 internal import PatchFormat
 internal import Platform
@@ -31,72 +30,64 @@ package final class Stager: Sendable {
 
   /// Stages the module file at `path`, as a host's own start does.
   package func stage(
-    file path: String, for slot: SlotRequirement, control: ControlContext
+    file path: String, for slot: SlotRequirement, control: ControlContext, in domain: SwapDomain
   ) throws(Refusal) -> StagedModule {
-    try stage(
-      try RegularFile.read(path, limit: Self.moduleLimit), for: slot, control: control)
+    let bytes = try RegularFile.read(path, limit: Self.moduleLimit)
+    return try stage(bytes, for: slot, control: control, in: domain)
   }
 
   /// Stages the target of one component of a patch; `base` is the module that is mapped now.
   package func stage(
     component: Int, of patch: VerifiedPatch, base: StagedModule, for slot: SlotRequirement,
-    control: ControlContext
+    control: ControlContext, in domain: SwapDomain
   ) throws(Refusal) -> StagedModule {
     let target = try patch.target(of: component, base: try base.bytes())
     _ = try patch.checkImage(target, of: component, policy: policy)
-    return try stage(target, for: slot, control: control)
+    let sealed = try SealedModule(
+      target, digest: patch.manifest.components[component].target.digest, for: slot, policy: policy)
+    try sealed.checkStates(against: base.facts)
+    return try map(try probed(sealed), control: control, in: domain)
   }
 
   /// Stages verified bytes.
   ///
   /// The order is the point: seal, hash what was sealed, judge the ELF, probe in a process of its own,
   /// and only then let the loader of this process see it; then compare what is mapped with what was
-  /// sealed.
+  /// sealed. When anything is wrong, nothing of the module stays mapped.
   package func stage(
-    _ bytes: [UInt8], for slot: SlotRequirement, control: ControlContext
+    _ bytes: [UInt8], for slot: SlotRequirement, control: ControlContext, in domain: SwapDomain
   ) throws(Refusal) -> StagedModule {
-    let digest = SHA256Digest(of: bytes)
-    let file = try seal(bytes, digest: digest, slot: slot.name)
-    let image = try LoadabilityLint.check(
-      bytes, policy: policy, name: "the module for slot '\(slot.name)'")
-    guard let facts = image.moduleFacts, let factsBytes = image.moduleFactsBytes,
-      let buildID = image.buildID
-    else {
-      throw Refusal(.badELF, "the module for slot '\(slot.name)' has no note or no build-id")
-    }
-    try slot.check(facts)
-    let expectation = ModuleExpectation(buildID: buildID, facts: factsBytes)
+    let sealed = try SealedModule(bytes, digest: SHA256Digest(of: bytes), for: slot, policy: policy)
+    return try map(try probed(sealed), control: control, in: domain)
+  }
+
+  /// Lets the helper map and test the module first.
+  private func probed(_ sealed: consuming SealedModule) throws(Refusal) -> ProbedModule {
     guard let probe else {
       throw Refusal(
         .state, "the selftest helper was not found", at: "hitless-probe",
         hint: "install hitless-probe beside this program, or name it when opening the agent")
     }
-    try probe.run(file.descriptor, expecting: expectation, name: facts.name)
-    let module = try MappedModule.map(
-      descriptor: file.descriptor.number, expecting: expectation, ordinal: ordinal(of: digest))
-    try module.compare(with: bytes)
-    try module.prefault()
-    unsafe try module.attach(services: services, control: control.pointer)
-    return StagedModule(
-      slot: slot.name, facts: facts,
-      image: Component.Image(digest: digest, size: UInt64(bytes.count), buildID: buildID),
-      module: module, file: file)
+    return try ProbedModule(sealed, by: probe)
   }
 
-  private func seal(
-    _ bytes: [UInt8], digest: SHA256Digest, slot: String
-  ) throws(Refusal) -> SealedMemoryFile {
-    do throws(SystemError) {
-      let file = try SealedMemoryFile.seal(bytes, name: "hitless:\(slot)")
-      let found = SHA256Digest(of: try file.contents())
-      if found == digest { return file }
-      throw SystemError("seal", ESTALE, slot)
+  private func map(
+    _ probed: consuming ProbedModule, control: ControlContext, in domain: SwapDomain
+  ) throws(Refusal) -> StagedModule {
+    let sealed = probed.sealed
+    let module = try MappedModule.map(
+      descriptor: sealed.file.descriptor.number, expecting: sealed.expectation,
+      ordinal: ordinal(of: sealed.image.digest))
+    do throws(Refusal) {
+      try module.compare(with: sealed.bytes)
+      try module.prefault()
+      unsafe try module.attach(services: services, control: control.pointer)
     } catch {
-      guard error.code == ESTALE else { throw error.refusal }
-      throw Refusal(
-        .race, "the sealed bytes are not the ones that were verified", expected: digest.hex,
-        at: slot)
+      // A module that has not come back from its hook stays mapped, for ever: it may still run.
+      try? domain.unload(module)
+      throw error
     }
+    return StagedModule(sealed, module: module)
   }
 
   private func ordinal(of digest: SHA256Digest) -> UInt32 {
