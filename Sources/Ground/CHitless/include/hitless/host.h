@@ -117,7 +117,7 @@ static inline uint32_t hitless_partition(const struct hitless_view *view, const 
     }
   }
   uint32_t next = stable;
-  for (uint32_t index = 0; next < count && index < count; index++) {
+  for (uint32_t index = 0; index < count; index++) {
     if ((hashes[index] & 0xffffu) < share) {
       order[next++] = (uint16_t)index;
     }
