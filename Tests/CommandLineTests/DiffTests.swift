@@ -185,6 +185,12 @@ struct DiffTests {
     #expect(try !patch.directory.names.contains { $0.contains(".hlp") })
   }
 
+  @Test func `no input is overwritten by the patch`() throws {
+    for input in ["old.so", "new.so", "vendor.key"] {
+      try bench.refuse(2, "diff", "old.so", "new.so", "-o", input, "--key", "vendor.key")
+    }
+  }
+
   @Test func `a wrong key is refused before anything is written`() throws {
     try bench.refuse(10, "diff", "old.so", "new.so", "-o", "x.hlp", "--key", "vendor.pub")
     try bench.refuse(61, "diff", "old.so", "new.so", "-o", "x.hlp", "--key", "missing.key")

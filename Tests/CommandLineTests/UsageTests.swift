@@ -47,6 +47,39 @@ struct UsageTests {
   }
 }
 
+/// Names in files are chosen by whoever made the file.
+@Suite("hitless on a terminal")
+struct TerminalTests {
+  @Test func `no name in a file can write lines of its own or steer the terminal`() throws {
+    let bench = try Workbench()
+    let hostile = "x\n\u{1b}[2Jchecked: everything"
+    // An import whose name is hostile: the assembler takes any name in quotes, ours is put in after.
+    var module = TestModule()
+    let placeholder = String(repeating: "q", count: hostile.utf8.count)
+    module.extra = """
+      int \(placeholder)(int);
+      static int use(int x) { return \(placeholder)(x); }
+      __attribute__((used)) static int (*const keep)(int) = use;
+      """
+    try module.build("m.so", in: bench.directory)
+    var bytes = try bench.directory.bytes("m.so")
+    let needle = Array(placeholder.utf8)
+    for index in bytes.indices where bytes[index...].starts(with: needle) {
+      bytes.replaceSubrange(index..<index + needle.count, with: Array(hostile.utf8))
+    }
+    try bench.directory.write("m.so", bytes)
+    let outcome = try bench.hitless("lint", "m.so")
+    #expect(outcome.status == 42)
+    #expect((outcome.output + outcome.errors).contains("checked: everything"))
+    for line in (outcome.output + outcome.errors).split(separator: "\n") {
+      #expect(!line.hasPrefix("checked"))
+      #expect(line.unicodeScalars.allSatisfy { $0.value >= 0x20 })
+    }
+    let json = try bench.object(try bench.hitless("lint", "m.so", "--json"))
+    #expect(json["class"] as? String == "bad-elf")
+  }
+}
+
 @Suite("hitless explain")
 struct ExplainTests {
   static let classes: [(Int32, String)] = [

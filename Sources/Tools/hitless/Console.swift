@@ -6,12 +6,14 @@ internal import Refusal
 
 /// The two streams: results on stdout; errors, hints, warnings and progress on stderr.
 enum Console {
-  /// Prints a result; a full disk or a closed pipe behind stdout is an error, not silence.
-  static func print(_ line: String) throws(Refusal) {
+  /// Prints one line of a result; a full disk or a closed pipe behind stdout is an error, not silence.
+  static func print(_ line: String) throws(Refusal) { try write(line.printable + "\n") }
+
+  private static func write(_ text: String) throws(Refusal) {
     // A duplicate, because the owner closes what it owns.
     let output = FileDescriptor(owning: dup(STDOUT_FILENO))
     do throws(SystemError) {
-      try output.write(Array((line + "\n").utf8), to: "standard output")
+      try output.write(Array(text.utf8), to: "standard output")
     } catch {
       throw error.refusal
     }
@@ -21,12 +23,12 @@ enum Console {
   static func print(_ value: JSON) throws(Refusal) { try print(value.text) }
 
   /// Prints something that does not stop the command, but that nobody should miss.
-  static func warn(_ text: String) { writeError("hitless: warning: \(text)\n") }
+  static func warn(_ text: String) { writeError("hitless: warning: \(text.printable)\n") }
 
   /// Prints why a command failed.
   static func report(_ refusal: Refusal, json: Bool) {
-    writeError("hitless: error: \(refusal.fullText)\n")
-    if let hint = refusal.hint { writeError("hitless: hint: \(hint)\n") }
+    writeError("hitless: error: \(refusal.fullText.printable)\n")
+    if let hint = refusal.hint { writeError("hitless: hint: \(hint.printable)\n") }
     if json { try? print(refusal.json) }
   }
 
@@ -34,10 +36,10 @@ enum Console {
   static func report(parsing error: any Error) -> Int32 {
     guard Hitless.exitCode(for: error) != .success else {
       // Help and version are results.
-      try? print(Hitless.fullMessage(for: error))
+      try? write(Hitless.fullMessage(for: error) + "\n")
       return 0
     }
-    writeError("hitless: error: \(Hitless.message(for: error))\n")
+    writeError("hitless: error: \(Hitless.message(for: error).printable)\n")
     writeError(
       "hitless: hint: 'hitless --help' lists the commands, 'hitless COMMAND --help' explains one\n")
     return RefusalClass.usage.rawValue
@@ -53,6 +55,22 @@ enum Console {
   private static func writeError(_ text: String) {
     let output = FileDescriptor(owning: dup(STDERR_FILENO))
     try? output.write(Array(text.utf8), to: "standard error")
+  }
+}
+
+extension String {
+  /// The text without what a terminal would obey or a reader of lines would stumble over.
+  ///
+  /// Names of symbols and sections come from files that anybody may have made: none of them may move
+  /// the cursor, or begin a line that looks like one of ours.
+  var printable: String {
+    let replaced = unicodeScalars.map { scalar -> Character in
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: "\u{fffd}"
+      default: Character(scalar)
+      }
+    }
+    return String(replaced)
   }
 }
 

@@ -84,6 +84,9 @@ struct DiffCommand: ReportsJSON {
       throw ValidationError("give the modules in pairs, the old build and the new one")
     }
     guard !keys.isEmpty else { throw ValidationError("name a private key with '--key'") }
+    guard !(files + keys).contains(output) else {
+      throw ValidationError("'\(output)' is one of the inputs; give the patch another name")
+    }
   }
 
   func run() throws {

@@ -38,7 +38,10 @@ struct ExplainCommand: ReportsJSON {
       return
     }
     try Console.print(explanation.title)
-    for part in explanation.parts { try Console.print("\n\(part.0): \(part.1)") }
+    for part in explanation.parts {
+      try Console.print("")
+      try Console.print("\(part.0): \(part.1)")
+    }
   }
 
   private func printList() throws(Refusal) {
