@@ -9,6 +9,10 @@ package struct BinaryCoder: Sendable {
   /// Whether bits come out of the bytes rather than go into them.
   package let isDecoding: Bool
 
+  /// Set while models learn from bytes that both sides have: bits are taken as they are given, and
+  /// nothing is read or written.
+  package var isRehearsing = false
+
   /// What is read or was written.
   private var bytes: [UInt8]
   /// Offset of the next byte to read, counted on past the end, where zeros are read.
@@ -41,6 +45,7 @@ package struct BinaryCoder: Sendable {
   /// Codes one bit; `probability` is that of a one in 1/65536, from 1 to 65535.
   @inline(__always)
   package mutating func code(_ bit: Int, probability: Int) -> Int {
+    guard !isRehearsing else { return bit }
     let range = high &- low
     let share = UInt64(truncatingIfNeeded: probability)
     let middle = low &+ (range >> 16) &* share &+ (((range & 0xffff) &* share) >> 16)

@@ -40,6 +40,7 @@ package struct ByteModel: Sendable {
     _ value: Int, above: Int, contexts: InlineArray<n, ContextHash>, kind: Int,
     table: inout ContextTable, coder: inout BinaryCoder
   ) -> Int {
+    let tables = tables
     var words = table.words.mutableSpan
     var lines = InlineArray<n, Int>(repeating: 0)
     for index in 0..<n {
@@ -51,7 +52,7 @@ package struct ByteModel: Sendable {
       let bit = codeBit(
         value >> (3 &- position) & 1, lines: lines, node: node,
         path: above == 0 ? node : above << position | (node &- 1 << position),
-        kind: kind, lower: above == 0 ? 0 : 1, words: &words, coder: &coder)
+        kind: kind, lower: above == 0 ? 0 : 1, tables: tables, words: &words, coder: &coder)
       node = node << 1 | bit
     }
     return node & 15
@@ -61,9 +62,8 @@ package struct ByteModel: Sendable {
   @inline(__always)
   private mutating func codeBit<let n: Int>(
     _ value: Int, lines: InlineArray<n, Int>, node: Int, path: Int, kind: Int, lower: Int,
-    words: inout MutableSpan<UInt32>, coder: inout BinaryCoder
+    tables: CodingTables, words: inout MutableSpan<UInt32>, coder: inout BinaryCoder
   ) -> Int {
-    let tables = tables
     let stretch = tables.stretch.span
     let squash = tables.squash.span
     var inputs = InlineArray<n, Int32>(repeating: 0)

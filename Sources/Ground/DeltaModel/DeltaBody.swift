@@ -71,6 +71,9 @@ package struct DeltaBody: ~Copyable {
     let inserted = covers.reduce(target.count) { $0 - $1.count }
     var inserts = InsertModel(
       bits: tableBits, base: base, indexesBase: inserted > Self.indexedInserts)
+    inserts.rehearse(
+      Rehearsal.windows(covers, inserted: inserted, targetSize: target.count, baseSize: base.count),
+      base: base, table: &table, coder: &coder)
     var place = 0
     var diagonal = 0
     for cover in covers {

@@ -3,7 +3,7 @@ package struct InsertModel: Sendable {
   private static let matchOrder = 5
   private static let longest = 31
 
-  private var bytes = ByteModel(kinds: 16, inputs: 10)
+  private var bytes = ByteModel(kinds: 16, inputs: 8)
   /// Where the last bytes stood last: in the base, or behind it in the target.
   private var places: [UInt32]
   private var match = 0
@@ -33,24 +33,11 @@ package struct InsertModel: Sendable {
     let expected =
       matched > 0 ? (match < baseCount ? base.byte(match) : target.byte(match &- baseCount)) : 0
     let length = min(matched, Self.longest)
-    let last = target.byte(place &- 1)
     let order4 = Int(target.word(place &- 4))
-    let order6 = order4 << 16 | target.byte(place &- 5) << 8 | target.byte(place &- 6)
     let beside = base.byte(place &+ diagonal)
-    let contexts: InlineArray<10, ContextHash> = [
-      ContextHash(40).with(last),
-      ContextHash(41).with(order4 >> 16),
-      ContextHash(42).with(order4 >> 8),
-      ContextHash(43).with(order4),
-      ContextHash(44).with(order6),
-      ContextHash(45).with(expected).with(length),
-      ContextHash(46).with(expected).with(min(length, 1)).with(last),
-      ContextHash(47).with(beside).with(last),
-      ContextHash(48).with(target.byte(place &- 8)).with(place & 7),
-      ContextHash(49).with(target.byte(place &- 4)).with(target.byte(place &- 8)).with(last),
-    ]
-    let result = bytes.code(
-      byte, contexts: contexts, kind: length >> 1, table: &table, coder: &coder)
+    let result = codeByte(
+      byte, order4: order4, expected: expected, length: length, beside: beside, at: place,
+      target: target, table: &table, coder: &coder)
     if matched > 0 && expected == Int(result) {
       match &+= 1
       matched &+= 1
@@ -58,6 +45,44 @@ package struct InsertModel: Sendable {
       matched = 0
     }
     return result
+  }
+
+  @inline(__always)
+  private mutating func codeByte(
+    _ byte: UInt8, order4: Int, expected: Int, length: Int, beside: Int, at place: Int,
+    target: Span<UInt8>, table: inout ContextTable, coder: inout BinaryCoder
+  ) -> UInt8 {
+    let last = order4 >> 24
+    let contexts: InlineArray<8, ContextHash> = [
+      ContextHash(40).with(last),
+      ContextHash(41).with(order4 >> 16),
+      ContextHash(42).with(order4 >> 8),
+      ContextHash(43).with(order4),
+      ContextHash(44).with(expected).with(length),
+      ContextHash(45).with(beside).with(last),
+      ContextHash(46).with(target.byte(place &- 8)).with(place & 7),
+      ContextHash(47).with(target.byte(place &- 4)).with(target.byte(place &- 8)).with(last),
+    ]
+    return bytes.code(
+      byte, contexts: contexts, kind: length >> 1, table: &table, coder: &coder)
+  }
+
+  /// Learns from `windows` of the base how bytes follow each other around the places where bytes are
+  /// inserted.
+  package mutating func rehearse(
+    _ windows: [Range<Int>], base: Span<UInt8>, table: inout ContextTable,
+    coder: inout BinaryCoder
+  ) {
+    coder.isRehearsing = true
+    for window in windows {
+      for place in window {
+        let order4 = Int(base.word(place &- 4))
+        _ = codeByte(
+          base[place], order4: order4, expected: 0, length: 0, beside: 0, at: place, target: base,
+          table: &table, coder: &coder)
+      }
+    }
+    coder.isRehearsing = false
   }
 
   /// Forgets the match: the bytes that come next do not follow those before.

@@ -3,6 +3,8 @@
 /// Each context gives a probability. Stretched and weighted they are summed, squashed again, and the
 /// weights move along the gradient of the coding cost. All in integers.
 enum Mixing {
+  /// Errors up to this, in 1/65536, leave the weights as they are.
+  private static let certainty: UInt64 = 256
   /// The constant input that lets a mixer learn a bias.
   static let bias: Int32 = 256
 
@@ -42,7 +44,10 @@ enum Mixing {
     _ inputs: InlineArray<n, Int32>, weights: inout MutableSpan<Int32>, from start: Int,
     bit: Int, probability: Int, rate: Int64
   ) {
-    let error = (Int64(bit << 16) &- Int64(probability)) &* rate
+    let miss = Int64(bit << 16) &- Int64(probability)
+    // What was all but certain teaches nothing, and most bits are.
+    guard miss.magnitude > certainty else { return }
+    let error = miss &* rate
     for index in 0..<n {
       weights[start &+ index] &+= step(inputs[index], error)
     }
