@@ -132,7 +132,11 @@ let tools: [Target] = [
   tool("hitless-probe", ["Bytes", "HotSwap", "Refusal"]),
   tool(
     "upfd",
-    ["Agent", "CHitless", "CUPF", "GTPU", "Platform", "Refusal", "UPF", argumentParser, yams]),
+    [
+      "Agent", "Bytes", "CHitless", "CUPF", "GTPU", "PacketIO", "Platform", "Refusal", "Staging",
+      "UPF",
+      argumentParser, yams,
+    ]),
   tool("gnbsim", ["Bytes", "GNB", "GTPU", "PacketIO", "Platform", "Refusal", argumentParser]),
 ]
 

@@ -19,6 +19,17 @@ package struct TableSummary: Equatable, Sendable {
   package let urrs: Int
   /// Old tables that a worker has not let go of.
   package let overdue: Int
+
+  init(sequence: UInt64, counts: RuleTables.Counts, overdue: Int) {
+    self.sequence = sequence
+    sessions = counts.sessions
+    pdrs = counts.pdrs
+    filters = counts.filters
+    fars = counts.fars
+    qers = counts.qers
+    urrs = counts.urrs
+    self.overdue = overdue
+  }
 }
 
 /// The control side's view of rules and records: what is in force, and what waits to be unused.
@@ -31,6 +42,13 @@ struct RuleControl: Sendable {
     let urrs: [UInt32]
   }
 
+  /// The URRs of a row of sessions.
+  private struct Row: Sendable {
+    let seid: UInt64
+    let urrs: [UInt32]
+  }
+
+  private var rows: [Row]
   private let limits: RuleLimits
   private let n3Address: UInt32
   private(set) var slots: SlotMap
@@ -50,13 +68,28 @@ struct RuleControl: Sendable {
     let rules = try CompiledRules(
       sessions, n3Address: n3Address, limits: limits, slots: &slots)
     tables = try unsafe RuleTables(rules, sequence: 1, buckets: state.buckets)
+    rows = Self.rows(sessions)
+  }
+
+  private static func rows(_ sessions: [SessionSpecification]) -> [Row] {
+    sessions.map { Row(seid: $0.seid, urrs: $0.urrs.map(\.id).sorted()) }
+      .sorted { $0.seid < $1.seid }
+  }
+
+  /// The identifiers of a session's URRs, sorted; of one that is in force.
+  ///
+  /// - Complexity: O(log n) in the number of rows.
+  func urrIDs(of seid: UInt64) -> [UInt32] {
+    var (low, high) = (0, rows.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if rows[middle].seid <= seid { low = middle + 1 } else { high = middle }
+    }
+    return low > 0 ? rows[low - 1].urrs : []
   }
 
   var summary: TableSummary {
-    TableSummary(
-      sequence: sequence, sessions: tables.counts.sessions, pdrs: tables.counts.pdrs,
-      filters: tables.counts.filters, fars: tables.counts.fars, qers: tables.counts.qers,
-      urrs: tables.counts.urrs, overdue: retired.count)
+    TableSummary(sequence: sequence, counts: tables.counts, overdue: retired.count)
   }
 
   /// Compiles `sessions` and makes them what is to be published; returns what they replace.
@@ -68,6 +101,7 @@ struct RuleControl: Sendable {
       sessions, n3Address: n3Address, limits: limits, slots: &slots)
     let old = tables
     tables = try unsafe RuleTables(rules, sequence: sequence + 1, buckets: state.buckets)
+    rows = Self.rows(sessions)
     sequence += 1
     let unused = Retired(
       tables: old, sessions: slots.sessions.unused().map(\.number),

@@ -126,6 +126,11 @@ extension UserPlane {
     }
   }
 
+  /// The identifiers of a session's URRs, sorted.
+  package func urrIDs(of seid: UInt64) -> [UInt32] {
+    control.withLock { $0.urrIDs(of: seid) }
+  }
+
   private func owner(of session: UInt32) -> Worker { workers[Int(session) % workers.count] }
 }
 

@@ -86,6 +86,11 @@ package final class UserPlane: Sendable {
     }
   }
 
+  /// What ended a worker before its time, if something did.
+  package var failure: Refusal? {
+    threads.withLock { started in started.lazy.compactMap(\.failure).first }
+  }
+
   /// Ends the workers once nothing is left between them; packets that wait outside stay there.
   ///
   /// Throws the first failure that ended a worker before its time.

@@ -1,0 +1,152 @@
+internal import Agent
+internal import ArgumentParser
+internal import CUPF
+internal import Glibc
+internal import PacketIO
+internal import Platform
+internal import Refusal
+internal import Staging
+internal import UPF
+
+/// `upfd run`, which is also what `upfd` alone does.
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Forward packets until ended.")
+
+  @Option(help: ArgumentHelp("The session file (YAML).", valueName: "file"))
+  var config: String
+
+  @Option(help: ArgumentHelp("Address of N3; GTP-U uses port 2152.", valueName: "address"))
+  var n3: IPv4Address
+
+  @Option(
+    help: ArgumentHelp(
+      "The data network: tun:NAME, or local:PATH for a local socket.", valueName: "port"))
+  var n6: N6Endpoint
+
+  @Option(help: ArgumentHelp("Threads that forward.", valueName: "n"))
+  var workers = 1
+
+  @Option(
+    help: ArgumentHelp("Processors to keep the workers on, such as 0,1.", valueName: "list"))
+  var pin: String?
+
+  @Flag(help: "Send and receive every datagram alone, without UDP_SEGMENT and UDP_GRO.")
+  var noOffload = false
+
+  @OptionGroup var agent: AgentArguments
+
+  @Option(
+    help: ArgumentHelp("Path of the socket that answers 'upfd query'.", valueName: "path"))
+  var stats: String?
+
+  @Flag(help: "Print what happens as JSON objects, one per line.")
+  var json = false
+
+  func run() throws {
+    // A reader of stdout or of the statistics that went away must not end this process.
+    signal(SIGPIPE, SIG_IGN)
+    let signals = try SignalQueue([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
+    let daemon = try Daemon(self)
+    try daemon.run(signals)
+  }
+
+  /// The processor of each worker.
+  func processors() throws(Refusal) -> [UInt32?] {
+    guard let pin else { return Array(repeating: nil, count: workers) }
+    let list = pin.split(separator: ",", omittingEmptySubsequences: false).map { UInt32($0) }
+    guard list.count == workers, !list.contains(nil) else {
+      throw Refusal(
+        .usage, "--pin \(pin) does not name one processor for each worker",
+        expected:
+          "\(workers) numbers, such as \((0..<workers).map(String.init).joined(separator: ","))"
+      )
+    }
+    return list
+  }
+}
+
+/// What the agent is told.
+struct AgentArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("Where the agent keeps what was confirmed.", valueName: "directory"))
+  var state: String
+
+  @Option(help: ArgumentHelp("Path of the agent's control socket.", valueName: "path"))
+  var control: String?
+
+  @Option(
+    name: .customLong("trust"),
+    help: ArgumentHelp("A release key (PEM); may be given more than once.", valueName: "file"))
+  var trust: [String] = []
+
+  @Option(help: ArgumentHelp("How many of the keys must have signed.", valueName: "n"))
+  var trustThreshold = 1
+
+  @Option(help: ArgumentHelp("Product that patches must name.", valueName: "name"))
+  var product: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Directory of the first modules, classify.so and qer.so.", valueName: "directory"))
+  var modules: String?
+
+  @Option(help: ArgumentHelp("First module of slot 'classify'.", valueName: "file"))
+  var classify: String?
+
+  @Option(help: ArgumentHelp("First module of slot 'qer'.", valueName: "file"))
+  var qer: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Roll a patch back when nobody confirms it for so long; 0: never.", valueName: "seconds"))
+  var confirmTimeout: UInt32 = 0
+
+  @Option(
+    help: ArgumentHelp("How long a worker may take to pass a swap.", valueName: "milliseconds"))
+  var graceTimeout: UInt32 = 1000
+
+  @Option(help: ArgumentHelp("The selftest helper, hitless-probe.", valueName: "file"))
+  var probe: String?
+
+  func validate() throws {
+    guard modules != nil || (classify != nil && qer != nil) else {
+      throw ValidationError("--modules, or both --classify and --qer, must say what to start with")
+    }
+  }
+
+  /// The options of the agent itself.
+  var options: AgentOptions {
+    var options = AgentOptions(stateDirectory: state)
+    options.controlSocket = control
+    options.trustKeys = trust
+    options.trustThreshold = trustThreshold
+    options.product = product
+    options.probe = probe
+    options.instance = "upfd"
+    options.graceTimeout = UInt64(graceTimeout) * 1_000_000
+    options.confirmTimeout = UInt64(confirmTimeout) * 1_000_000_000
+    options.log = { _, message in Console.note(message) }
+    return options
+  }
+
+  /// Defines the two slots and returns their numbers.
+  func defineSlots(_ agent: Agent) throws(Refusal) -> (classify: UInt32, qer: UInt32) {
+    let classify = SlotRequirement(
+      name: ModuleSlot.classify.name, interfaceID: UPF_INTERFACE_CLASSIFY,
+      interfaceVersion: UPF_INTERFACE_VERSION,
+      tableSize: UInt32(MemoryLayout<upf_classify_table>.size))
+    let qer = SlotRequirement(
+      name: ModuleSlot.qer.name, interfaceID: UPF_INTERFACE_QER,
+      interfaceVersion: UPF_INTERFACE_VERSION,
+      tableSize: UInt32(MemoryLayout<upf_qer_table>.size))
+    return (
+      try agent.defineSlot(SlotOptions(classify, module: file(self.classify, .classify))),
+      try agent.defineSlot(SlotOptions(qer, module: file(self.qer, .qer)))
+    )
+  }
+
+  private func file(_ given: String?, _ slot: ModuleSlot) -> String {
+    given ?? "\(modules ?? ".")/\(slot.name).so"
+  }
+}
