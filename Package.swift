@@ -194,6 +194,8 @@ let package = Package(
     tests("DeltaDecoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "TestSupport"]),
     tests("DeltaCommand", ["TestSupport"]),
     tests("ElfImage", ["Bytes", "CElf", "ElfImage", "Refusal", "TestSupport"]),
+    tests("Module", ["CHitless", "CUPF", "ElfImage", "TestSupport"]),
+    tests("Header", ["CHitless", "Refusal", "TestSupport"]),
     tests("GTPU", ["GTPU"]),
     tests(
       "UPF",
