@@ -35,7 +35,8 @@ struct ControlServerTests {
       .object([("rule", .string("tls")), ("mend", .string("x")), ("line", .integer(-3))])
     ]
     let thrown = refusal
-    let server = try ControlServer(path: path) { _, _, stream in try? stream.send(.refused(thrown)) }
+    let server = try ControlServer(path: path) { _, _, stream in try? stream.send(.refused(thrown))
+    }
     let client = try ControlClient(path: path)
     let error = #expect(throws: Refusal.self) { try client.ask(ControlRequest("any")) }
     // The keys of an object come back sorted.
@@ -46,9 +47,10 @@ struct ControlServerTests {
     server.stop()
   }
 
-  @Test(arguments: [
-    [0xff, 0xff, 0xff, 0xff], [0x04, 0x00, 0x00, 0x01], [0x7f, 0xff, 0xff, 0xff],
-  ] as [[UInt8]])
+  @Test(
+    arguments: [
+      [0xff, 0xff, 0xff, 0xff], [0x04, 0x00, 0x00, 0x01], [0x7f, 0xff, 0xff, 0xff],
+    ] as [[UInt8]])
   func `a length over the limit is refused before anything is read`(head: [UInt8]) throws {
     let server = try echo()
     let connection = try UnixConnection.connect(to: path)
@@ -58,10 +60,11 @@ struct ControlServerTests {
     server.stop()
   }
 
-  @Test(arguments: [
-    [], [0xff], [0x82, 0x61, 0x61], [0x82, 0x61, 0x61, 0xa0, 0x00], [0x82, 0x01, 0xa0],
-    [0x81, 0x61, 0x61], [0x9f, 0xff], [0x82, 0x61, 0x61, 0xa1, 0x01, 0x02],
-  ] as [[UInt8]])
+  @Test(
+    arguments: [
+      [], [0xff], [0x82, 0x61, 0x61], [0x82, 0x61, 0x61, 0xa0, 0x00], [0x82, 0x01, 0xa0],
+      [0x81, 0x61, 0x61], [0x9f, 0xff], [0x82, 0x61, 0x61, 0xa1, 0x01, 0x02],
+    ] as [[UInt8]])
   func `a message that is no request is a format error, and the next one is answered`(
     message: [UInt8]
   ) throws {
@@ -182,7 +185,9 @@ struct ControlMessageTests {
     let request = ControlRequest("install", ["patch": .bytes([1, 2]), "n": .unsigned(.max)]).encoded
     let response = ControlResponse.refused(Refusal(.busy, "later", hint: "try again")).encoded
     for count in 0..<request.count {
-      #expect(throws: FormatError.self) { try ControlRequest(parsing: Array(request.prefix(count))) }
+      #expect(throws: FormatError.self) {
+        try ControlRequest(parsing: Array(request.prefix(count)))
+      }
     }
     for count in 0..<response.count {
       #expect(throws: FormatError.self) {

@@ -13,7 +13,9 @@ package struct TestModule: Sendable {
   package var unmarkedConstant = 1
   /// More members of the function table.
   package var tableExtra = ""
-  /// Bodies of the hooks, in C; nil leaves a hook out. They see `services`, and `control` or `vectors`.
+  /// Bodies of the hooks, in C; nil leaves a hook out.
+  ///
+  /// They see `services`, and `control` or `vectors`.
   package var attach: String?
   package var selftest: String?
   /// More C at the end of the file.
@@ -60,7 +62,8 @@ package struct TestModule: Sendable {
     }.joined(separator: "\n")
     let calls = (0..<bulk).map { "x += more\($0)(x);" }.joined(separator: " ")
     let hooks =
-      (attach == nil ? "" : ", .attach = attach") + (selftest == nil ? "" : ", .selftest = selftest")
+      (attach == nil ? "" : ", .attach = attach")
+      + (selftest == nil ? "" : ", .selftest = selftest")
     return """
       #include "hitless/module.h"
       #define FACTS { \\
@@ -93,7 +96,8 @@ package struct TestModule: Sendable {
       text += " (void)services; (void)control; (void)private_data; \(attach) }\n"
     }
     if let selftest {
-      text += "static int32_t selftest(\(services), const struct hitless_selftest_vectors *vectors) {"
+      text +=
+        "static int32_t selftest(\(services), const struct hitless_selftest_vectors *vectors) {"
       text += " (void)services; (void)vectors; \(selftest) }\n"
     }
     return text

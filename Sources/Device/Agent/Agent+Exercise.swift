@@ -62,8 +62,9 @@ extension Agent {
 }
 
 extension Agent {
-  /// Whether an exercise ends early: the agent closes, or the candidate was not confirmed in time. Only
-  /// after a pair of swaps, so that the candidate stands where it stood.
+  /// Whether an exercise ends early: the agent closes, or the candidate was not confirmed in time.
+  ///
+  /// Only after a pair of swaps, so that the candidate stands where it stood.
   private func isExerciseOver(_ index: UInt64) -> Bool {
     guard index % 2 == 1 else { return false }
     return state.withLock { state in

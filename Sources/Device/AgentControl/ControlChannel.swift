@@ -17,7 +17,9 @@ package struct ControlChannel: Sendable {
     self.connection = connection
   }
 
-  /// Whether something can be read, the end of the connection included. Does not wait.
+  /// Whether something can be read, the end of the connection included.
+  ///
+  /// Does not wait.
   package var hasInput: Bool { (try? connection.waitReadable(.after(0))) ?? true }
 
   /// Receives one message; nil when the peer closed before its first byte.

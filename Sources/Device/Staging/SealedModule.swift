@@ -49,7 +49,8 @@ struct SealedModule: ~Copyable {
   borrowing func checkStates(against base: ModuleFacts) throws(Refusal) {
     for state in facts.states where !base.states.contains(state) {
       throw Refusal(
-        .notForTarget, "module '\(facts.name)' uses records in a layout that the host does not have",
+        .notForTarget,
+        "module '\(facts.name)' uses records in a layout that the host does not have",
         expected: base.states.map(Self.describe).joined(separator: ", "),
         found: Self.describe(state), at: slot,
         hint: "records would have to be migrated, which needs a restart")
