@@ -85,6 +85,22 @@ struct JournalTests {
     _ = first.path
   }
 
+  /// A process that was just being started used to keep the lock, through its copy of the descriptor.
+  @Test func `a closed directory is free at once, and nothing more is written to it`() throws {
+    let first = try Journal(at: state, now: 1)
+    first.close()
+    let second = try Journal(at: state, now: 1)
+    let before = snapshot(of: state)
+    let error = #expect(throws: Refusal.self) {
+      try first.record(AuditEntry("late", time: 2))
+    }
+    #expect(error?.kind == .state)
+    #expect(throws: Refusal.self) { try first.believe(clock: 9) }
+    #expect(throws: Refusal.self) { try first.confirm(ConfirmedSet()) }
+    #expect(snapshot(of: state) == before)
+    _ = second.path
+  }
+
   @Test func `objects that nobody needs are collected, the confirmed ones never`() throws {
     try confirm([1], sequence: 1)
     let journal = try Journal(at: state, now: 1)

@@ -70,7 +70,7 @@ extension Agent {
     events.append(
       "refused", time: now, transaction: transaction, detail: "\(operation): \(refusal)",
       refusal: refusal.kind)
-    guard let left else { return }
+    guard let left, !state.withLock({ $0.isClosed }) else { return }
     options.log(4, "\(options.instance): refused \(operation): \(refusal)")
     let entry = AuditEntry(
       "refused", time: now,

@@ -116,10 +116,11 @@ package final class Agent: Sendable {
     unsafe try domain().unregisterWorker(worker)
   }
 
-  /// Stops the control socket and the timer.
+  /// Stops the control socket and the timer, and gives the state directory up.
   ///
-  /// Workers must have unregistered; what is mapped stays mapped.
+  /// Workers must have unregistered; what is mapped stays mapped. Closing once more changes nothing.
   package func close() throws(Refusal) {
+    guard !state.withLock({ $0.isClosed }) else { return }
     let workers = state.withLock { $0.running?.domain.workerCount ?? 0 }
     guard workers == 0 else {
       throw Refusal(.state, "\(workers) workers are still registered")
@@ -135,6 +136,7 @@ package final class Agent: Sendable {
       state.timer == .idle && state.operation == nil ? true : nil
     }
     note("closed", 0, "control socket and timer stopped")
+    journal.close()
   }
 
   func domain() throws(Refusal) -> SwapDomain {

@@ -33,6 +33,12 @@ package final class Journal: Sendable {
     var audit: AuditLog
     var confirmed: ConfirmedSet
     var trusted: TrustedState
+    var isOpen = true
+
+    /// Nothing may be written once the directory is somebody else's.
+    func requireOpen() throws(Refusal) {
+      guard isOpen else { throw Refusal(.state, "the state directory '\(root.path)' was closed") }
+    }
   }
 
   /// Guards the files and what is known of them; nests inside nothing of its own.
@@ -65,6 +71,16 @@ package final class Journal: Sendable {
         trusted: believed))
   }
 
+  deinit { close() }
+
+  /// Gives the directory up, for another agent to take; nothing can be written from here on.
+  package func close() {
+    contents.withLock { contents in
+      if contents.isOpen { contents.root.unlock() }
+      contents.isOpen = false
+    }
+  }
+
   /// The set to come up on; its number is 0 before the first confirmation.
   package var confirmed: ConfirmedSet { contents.withLock { $0.confirmed } }
 
@@ -74,6 +90,7 @@ package final class Journal: Sendable {
   /// Keeps a module image, so that a set may name it.
   package func store(_ bytes: [UInt8], digest: SHA256Digest) throws(Refusal) {
     try contents.withLock { contents throws(Refusal) in
+      try contents.requireOpen()
       try contents.objects.store(bytes, digest: digest)
     }
   }
@@ -88,6 +105,7 @@ package final class Journal: Sendable {
   /// When this returns the set is on the device. When it throws, the old set still is.
   package func confirm(_ set: ConfirmedSet) throws(Refusal) {
     try contents.withLock { contents throws(Refusal) in
+      try contents.requireOpen()
       var next = set
       next.number = contents.confirmed.number &+ 1
       for digest in next.modules.values where try contents.objects.load(digest) == nil {
@@ -105,6 +123,7 @@ package final class Journal: Sendable {
   /// Believes the clock: no earlier time (seconds since 1970, UTC) will be plausible from here on.
   package func believe(clock now: UInt64) throws(Refusal) {
     try contents.withLock { contents throws(Refusal) in
+      try contents.requireOpen()
       guard now > contents.trusted.clockFloor else { return }
       contents.trusted.clockFloor = now
       try contents.root.replace(Self.trustName, with: contents.trusted.encoded)
@@ -125,6 +144,7 @@ package final class Journal: Sendable {
   @discardableResult
   package func collect(keeping kept: Set<SHA256Digest>) throws(Refusal) -> Int {
     try contents.withLock { contents throws(Refusal) in
+      try contents.requireOpen()
       let needed = kept.union(contents.confirmed.modules.values)
       do throws(SystemError) {
         return try contents.objects.collect(keeping: needed)
@@ -137,6 +157,7 @@ package final class Journal: Sendable {
   /// Checks that the directory is still this user's alone and can be written; returns what was found.
   package func check() throws(Refusal) -> String {
     try contents.withLock { contents throws(Refusal) in
+      try contents.requireOpen()
       try contents.root.requirePrivate()
       // A block of its own: an empty file fits a full disk.
       try contents.root.replace(Self.probeName, with: [UInt8](repeating: 0, count: 4096))
@@ -148,6 +169,7 @@ package final class Journal: Sendable {
   /// Appends one line to the audit log and waits until it is on the device.
   package func record(_ entry: AuditEntry) throws(Refusal) {
     try contents.withLock { contents throws(Refusal) in
+      try contents.requireOpen()
       try contents.audit.append(entry, in: contents.root)
     }
   }

@@ -63,6 +63,14 @@ package struct Directory: ~Copyable, Sendable {
     }
   }
 
+  /// Ends `lock()`.
+  ///
+  /// Closing the descriptor is not enough: a process that another thread is just starting holds a copy
+  /// of it until its `exec`.
+  package borrowing func unlock() {
+    _ = flock(descriptor.number, LOCK_UN)
+  }
+
   /// Opens the file `name` beneath the directory.
   package borrowing func open(
     _ name: String, _ flags: Int32, mode: UInt32 = 0
