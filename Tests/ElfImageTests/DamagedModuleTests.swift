@@ -120,6 +120,49 @@ struct DamagedModuleTests {
     #expect(!violations(file.bytes).isEmpty)
   }
 
+  @Test func `versions come from needed libraries, and every symbol's is in a list`() throws {
+    let importing = try LoadabilityLintTests.clean.with {
+      $0.extra = """
+        void *memcpy(void *, const void *, unsigned long);
+        __attribute__((used)) static void *copy(void *a, void *b, unsigned long n) {
+          return memcpy(a, b, n);
+        }
+        """
+    }.build()
+    #expect(violations(importing) == [])
+    let other = DynamicEntry.Tag(rawValue: 0x6fff_fef0)
+    for tag in [DynamicEntry.Tag.needed, .versionTable] {
+      var file = ElfFile(bytes: importing)
+      try file.renameDynamic(tag, to: other)
+      #expect(violations(file.bytes).map(\.rule) == [.dynamicTable], "\(tag)")
+    }
+    var file = ElfFile(bytes: importing)
+    let table = try #require(try ElfImage(parsing: importing).dynamic.value(of: .versionTable))
+    file.set(at: Int(table) + 2, UInt16(77))
+    #expect(violations(file.bytes).map(\.rule) == [.dynamicTable])
+  }
+
+  @Test func `an older hash table alone is refused, because it can have cycles`() throws {
+    let bytes = try LoadabilityLintTests.clean.with { $0.flags = ["-Wl,--hash-style=sysv"] }.build()
+    #expect(violations(bytes).map(\.rule) == [.dynamicTable])
+    let both = try LoadabilityLintTests.clean.with { $0.flags = ["-Wl,--hash-style=both"] }.build()
+    #expect(violations(both) == [])
+  }
+
+  @Test func `more relative relocations than there are would spoil others`() throws {
+    var file = try module()
+    try file.setDynamic(DynamicEntry.Tag.relativeCount, value: 100)
+    #expect(violations(file.bytes).map(\.rule) == [.relocation])
+  }
+
+  @Test func `a bucket that leads before the hashed symbols is malformed`() throws {
+    var file = try module()
+    let image = try ElfImage(parsing: file.bytes)
+    let table = Int(try #require(image.dynamic.value(of: .gnuHash)))
+    file.set(at: table + 4, UInt32(9))
+    #expect(violations(file.bytes).map(\.rule) == [.malformed])
+  }
+
   @Test(arguments: [
     (UInt32(5), LintRule.relocation), (37, .indirectFunction), (16, .threadLocal),
     (18, .threadLocal), (99, .relocation),
@@ -127,6 +170,7 @@ struct DamagedModuleTests {
   func `only relocations that modules need are done`(type: UInt32, rule: LintRule) throws {
     var file = try module()
     try file.setFirstRelocation(type: type)
+    try file.setDynamic(DynamicEntry.Tag.relativeCount, value: 0)
     #expect(Set(violations(file.bytes).map(\.rule)) == [rule])
   }
 

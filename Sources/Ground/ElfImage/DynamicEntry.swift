@@ -46,6 +46,7 @@ package struct DynamicEntry: Equatable, Sendable {
     package static let depAudit = Tag(rawValue: 0x6fff_fefb)
     package static let audit = Tag(rawValue: 0x6fff_fefc)
     package static let gnuHash = Tag(rawValue: 0x6fff_fef5)
+    package static let relativeCount = Tag(rawValue: 0x6fff_fff9)
     package static let versionTable = Tag(rawValue: 0x6fff_fff0)
     package static let flags1 = Tag(rawValue: 0x6fff_fffb)
     package static let versionDefinitions = Tag(rawValue: 0x6fff_fffc)
@@ -94,6 +95,12 @@ extension ElfImage {
       strings.append(try dynamicString(at: entry.value))
     }
     return strings
+  }
+
+  /// Returns the versions of the dynamic symbols.
+  func symbolVersions() throws(FormatError) -> SymbolVersions {
+    let memory = MappedFile(bytes: bytes, segments: programHeaders)
+    return try SymbolVersions(dynamic: dynamic, memory: memory, count: UInt64(symbols.count))
   }
 
   /// Returns the text at `offset` of the dynamic string table.

@@ -76,9 +76,14 @@ struct DynamicSymbolTable {
     let chainsAt = try bucketsAt.adding(4 * buckets, at: start)
     reader = try memory.reader(VirtualAddress(bucketsAt), 4 * buckets, what)
     var last: UInt64 = 0
-    for _ in 0..<buckets { last = max(last, UInt64(try reader.little(UInt32.self))) }
+    for _ in 0..<buckets {
+      let symbol = UInt64(try reader.little(UInt32.self))
+      guard symbol == 0 || symbol >= first else {
+        throw FormatError(.illegal("a bucket of \(what)"), at: start)
+      }
+      last = max(last, symbol)
+    }
     guard last != 0 else { return first }
-    guard last >= first else { throw FormatError(.illegal("a bucket of \(what)"), at: start) }
     let chain = VirtualAddress(try chainsAt.adding(4 * (last - first), at: start))
     reader = try memory.reader(from: chain, what)
     repeat { last += 1 } while try reader.little(UInt32.self) & 1 == 0

@@ -12,7 +12,8 @@ extension LintFindings {
     ] where dynamic.value(of: tag) == nil {
       report(.dynamicTable, "it is missing", at: name)
     }
-    if dynamic.value(of: .hash) == nil && dynamic.value(of: .gnuHash) == nil {
+    if dynamic.value(of: .gnuHash) == nil {
+      // The older table can have cycles, which the loader would follow for ever.
       report(.dynamicTable, "no table finds symbols by name", at: "DT_GNU_HASH")
     }
     let sizes: [(table: Tag, entry: Tag, value: UInt64, name: String)] = [
@@ -26,11 +27,37 @@ extension LintFindings {
         report(.dynamicTable, text, at: size.name)
       }
     }
+    checkVersions()
     let repeatable: Set<Tag> = [.needed, .audit, .depAudit, .auxiliary, .filter]
     var seen: Set<Tag> = []
     for entry in dynamic where !repeatable.contains(entry.tag) && !seen.insert(entry.tag).inserted {
       report(
         .dynamicTable, "it is there twice", at: "tag 0x\(String(entry.tag.rawValue, radix: 16))")
+    }
+  }
+
+  /// The loader takes for granted that required versions come from needed libraries, that every symbol's
+  /// version is in one of the lists, and that lists come with a table.
+  private mutating func checkVersions() {
+    do throws(FormatError) {
+      let versions = try image.symbolVersions()
+      let hasLists = [Tag.versionNeeds, .versionDefinitions].contains {
+        image.dynamic.value(of: $0) != nil
+      }
+      if hasLists && image.dynamic.value(of: .versionTable) == nil {
+        report(.dynamicTable, "it is missing", at: "DT_VERSYM")
+      }
+      if versions.hasUnknownIndex {
+        report(.dynamicTable, "a symbol has a version that is in no list", at: "DT_VERSYM")
+      }
+      let needed = try image.dynamicStrings(.needed)
+      for file in versions.files where !needed.contains(file) {
+        report(
+          .dynamicTable, "versions are required of '\(file)', which is not needed", at: "DT_VERNEED"
+        )
+      }
+    } catch {
+      report(.dynamicTable, "\(error)", at: "DT_VERNEED")
     }
   }
 

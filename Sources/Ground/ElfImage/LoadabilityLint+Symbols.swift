@@ -38,9 +38,13 @@ extension LintFindings {
     func note(_ kind: RelocationKind, _ place: VirtualAddress) {
       odd[kind] = (1 + (odd[kind]?.count ?? 0), odd[kind]?.first ?? place)
     }
+    var leading: (count: UInt64, isOver: Bool) = (0, false)
+    let relative = RelocationTables.relativeType[image.header.machine]
     let writable = segments(.load).filter { $0.segment.isWritable }.compactMap(\.segment.memory)
     do throws(FormatError) {
       try image.visitRelocations { relocation in
+        leading.isOver = leading.isOver || relocation.type != relative
+        leading.count += leading.isOver ? 0 : 1
         let kind = RelocationKind(relocation.type, image.header.machine)
         if kind == .none { return }
         if kind != .plain { note(kind, relocation.place) }
@@ -53,6 +57,12 @@ extension LintFindings {
     } catch {
       report(.relocation, "\(error)", at: "byte \(error.offset)")
     }
+    // The loader adds the base to so many places from the first on, whatever their types.
+    if let count = image.dynamic.value(of: .relativeCount), count > leading.count {
+      report(
+        .relocation, "\(count) relative relocations are announced, \(leading.count) come first",
+        at: "DT_RELACOUNT")
+    }
     for (kind, rule, message) in [
       (RelocationKind.threadLocal, LintRule.threadLocal, "for thread-local storage"),
       (.indirect, .indirectFunction, "that call code of the image"),
@@ -64,7 +74,7 @@ extension LintFindings {
     }
   }
 
-  /// Returns the names of the symbols, dynamic and local, that `isMeant` picks: ": a, b and 3 more".
+  /// Returns the names of the symbols, dynamic and local, that `isMeant` picks: ": a, b, c, d and more".
   ///
   /// For reports only; nothing is decided by them.
   func symbolNames(_ isMeant: (ElfSymbol) -> Bool) -> String {

@@ -1,7 +1,11 @@
 internal import Bytes
 
 /// The versions of the dynamic symbols, as GNU tools write them.
+///
+/// The lists are followed to the entry without a successor, as the loader does: it does not count.
 struct SymbolVersions {
+  /// The libraries from which versions are required.
+  private(set) var files: [String] = []
   private var indices: [UInt16] = []
   private var defined: [UInt16: String] = [:]
   private var needed: [UInt16: String] = [:]
@@ -9,12 +13,21 @@ struct SymbolVersions {
 
   /// Reads the version of each of `count` symbols; without a version table none has one.
   init(dynamic: [DynamicEntry], memory: MappedFile, count: UInt64) throws(FormatError) {
-    guard let table = dynamic.address(of: .versionTable) else { return }
-    var reader = try memory.reader(table, 2 * count, "the table of symbol versions")
-    for _ in 0..<count { indices.append(try reader.little()) }
+    let tags: [DynamicEntry.Tag] = [.versionTable, .versionDefinitions, .versionNeeds]
+    guard tags.contains(where: { dynamic.value(of: $0) != nil }) else { return }
+    if let table = dynamic.address(of: .versionTable) {
+      var reader = try memory.reader(table, 2 * count, "the table of symbol versions")
+      for _ in 0..<count { indices.append(try reader.little()) }
+    }
     var names = try DynamicSymbolTable(dynamic: dynamic, memory: memory).strings()
     try readDefinitions(dynamic, memory, &names)
     try readNeeds(dynamic, memory, &names)
+  }
+
+  /// Whether a symbol has a version that is neither defined nor required: the loader would look it up
+  /// beyond the end of its table.
+  var hasUnknownIndex: Bool {
+    indices.map { $0 & 0x7fff }.contains { $0 > 1 && defined[$0] == nil && needed[$0] == nil }
   }
 
   /// Returns the version of symbol `index`.
@@ -31,7 +44,7 @@ struct SymbolVersions {
     _ dynamic: [DynamicEntry], _ memory: MappedFile, _ names: inout StringTable
   ) throws(FormatError) {
     guard var address = dynamic.address(of: .versionDefinitions) else { return }
-    for _ in 0..<(dynamic.value(of: .versionDefinitionCount) ?? 0) {
+    while true {
       var reader = try memory.reader(address, 20, "a version definition")
       try step(reader)
       try reader.skip(4)
@@ -51,25 +64,24 @@ struct SymbolVersions {
     _ dynamic: [DynamicEntry], _ memory: MappedFile, _ names: inout StringTable
   ) throws(FormatError) {
     guard var address = dynamic.address(of: .versionNeeds) else { return }
-    for _ in 0..<(dynamic.value(of: .versionNeedCount) ?? 0) {
+    while true {
       var reader = try memory.reader(address, 16, "a version requirement")
       try step(reader)
-      try reader.skip(2)
-      let count = try reader.little(UInt16.self)
       try reader.skip(4)
+      files.append(try names.string(at: UInt64(try reader.little(UInt32.self))))
       let (auxiliary, next) = (try reader.little(UInt32.self), try reader.little(UInt32.self))
       let first = try address.rawValue.adding(UInt64(auxiliary), at: reader.position)
-      try readNeededNames(VirtualAddress(first), count, memory, &names)
+      try readNeededNames(VirtualAddress(first), memory, &names)
       guard next != 0 else { return }
       address = VirtualAddress(try address.rawValue.adding(UInt64(next), at: reader.position))
     }
   }
 
   private mutating func readNeededNames(
-    _ first: VirtualAddress, _ count: UInt16, _ memory: MappedFile, _ names: inout StringTable
+    _ first: VirtualAddress, _ memory: MappedFile, _ names: inout StringTable
   ) throws(FormatError) {
     var address = first
-    for _ in 0..<count {
+    while true {
       var reader = try memory.reader(address, 16, "a required version")
       try step(reader)
       try reader.skip(6)
