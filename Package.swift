@@ -129,6 +129,16 @@ let tools: [Target] = [
       "Digests", "ElfImage", "Generator", "PatchFormat", "Platform", "Refusal", "Signing",
       "Verification", argumentParser,
     ]),
+  .target(
+    name: "CPathBench", dependencies: ["CHitless"], path: "Sources/Tools/CPathBench",
+    // Compiled by tools/bench with the flags of modules, because that is what they are.
+    exclude: ["modules"]),
+  tool(
+    "hitless-bench",
+    [
+      "Bytes", "CHitless", "CPathBench", "ElfImage", "HotSwap", "Platform", "Refusal",
+      argumentParser,
+    ]),
   tool("hitless-probe", ["Bytes", "HotSwap", "Refusal"]),
   tool(
     "upfd",
@@ -145,6 +155,7 @@ let package = Package(
   products: [
     .executable(name: "hitless", targets: ["hitless"]),
     .executable(name: "hitless-probe", targets: ["hitless-probe"]),
+    .executable(name: "hitless-bench", targets: ["hitless-bench"]),
     .executable(name: "upfd", targets: ["upfd"]),
     .executable(name: "gnbsim", targets: ["gnbsim"]),
     .library(name: "hitless_agent", type: .dynamic, targets: ["AgentLibrary"]),

@@ -1,0 +1,195 @@
+/// The packet path that `tools/bench` measures: GTP-U decapsulation, TEID lookup, QER, URR, encapsulation.
+///
+/// Only layouts: the harness makes the tables, the stages are in modules/stages.h. Everything belongs to
+/// the host; a stage reads packets and tables and writes into the batch, and the host applies that when
+/// all stages have returned (the commit point of hitless/host.h).
+#ifndef PATH_H
+#define PATH_H
+
+#include <stdint.h>
+
+#include "hitless/host.h"
+
+/// Packets in a batch.
+#define PATH_BATCH 32u
+/// Entries of a batch's bucket index: a power of two, twice the packets.
+#define PATH_INDEX 64u
+/// Bytes of a packet's buffer.
+#define PATH_BUFFER 256u
+/// Outer headers on both sides: IPv4, UDP, GTP-U with the PDU session container.
+#define PATH_OUTER 44u
+/// Packet buffers that are used in turn.
+#define PATH_RING 1024u
+/// Stages, each a slot.
+#define PATH_STAGES 5u
+/// Interface of the stages' slots is this number plus the stage's; that of the driver has stage 15.
+#define PATH_INTERFACE 0x50415400u
+/// "No session."
+#define PATH_NONE UINT32_MAX
+
+/// Why a packet goes no further.
+enum {
+  PATH_DROP_NONE = 0,
+  PATH_DROP_MALFORMED = 1,
+  PATH_DROP_NO_SESSION = 2,
+  PATH_DROP_GATE = 3,
+  PATH_DROP_RATE = 4,
+  PATH_DROP_KINDS = 5
+};
+
+/// One entry of the TEID table; empty when `session` is `PATH_NONE`.
+struct path_teid {
+  uint32_t teid;
+  uint32_t session;
+};
+
+/// One session, as the control plane wrote it; a cache line.
+struct path_session {
+  uint32_t teid;
+  uint32_t peer_teid;
+  uint32_t peer_address;
+  uint32_t own_address;
+  /// Maximum bit rate; 0 is unlimited.
+  uint64_t rate;
+  /// Bytes that the bucket holds.
+  uint32_t burst;
+  uint8_t gate;
+  uint8_t qfi;
+  uint16_t reserved;
+  uint64_t padding[4];
+};
+
+/// One token bucket, in nanobits.
+struct path_bucket {
+  uint64_t tokens;
+  uint64_t time;
+};
+
+/// One usage counter.
+struct path_usage {
+  uint64_t packets;
+  uint64_t bytes;
+};
+
+/// What the stages look up.
+struct path_tables {
+  uint32_t session_count;
+  /// Entries minus one of the TEID table.
+  uint32_t mask;
+  const struct path_teid *teids;
+  const struct path_session *sessions;
+  const struct path_bucket *buckets;
+  const struct path_usage *usage;
+};
+
+/// One batch on its way: what was received, and what the stages put out.
+struct path_batch {
+  uint64_t now;
+  uint8_t *packets[PATH_BATCH];
+  uint32_t teid[PATH_BATCH];
+  uint32_t session[PATH_BATCH];
+  /// Offset and length of the inner packet.
+  uint16_t offset[PATH_BATCH];
+  uint16_t length[PATH_BATCH];
+  uint8_t drop[PATH_BATCH];
+  /// Session whose counters the packet adds to.
+  uint32_t charged[PATH_BATCH];
+  /// New values of buckets, one per session of the batch.
+  uint32_t update_session[PATH_BATCH];
+  struct path_bucket update[PATH_BATCH];
+  uint32_t update_count;
+  uint8_t update_index[PATH_INDEX];
+  uint8_t header[PATH_BATCH][PATH_OUTER];
+  /// Which build each stage was.
+  uint32_t mark[PATH_STAGES];
+};
+
+/// Table of every stage's slot.
+struct path_stage_table {
+  uint32_t size;
+  uint32_t build;
+  void (*process)(const struct path_tables *tables, struct path_batch *batch);
+};
+
+/// Everything that a run reads and changes.
+struct path_state {
+  struct path_tables tables;
+  struct path_bucket *buckets;
+  struct path_usage *usage;
+  /// `PATH_RING` buffers.
+  uint8_t *ring;
+  /// TEIDs of arriving packets, in order, wrapping at `arrival_mask`.
+  const uint32_t *arrivals;
+  uint32_t arrival_mask;
+  uint32_t reserved;
+  /// Packets received, and what became of them.
+  uint64_t received;
+  uint64_t forwarded[2];
+  uint64_t dropped[PATH_DROP_KINDS];
+  /// Batches whose stages were not all of one build.
+  uint64_t mixed;
+  struct path_batch batch;
+};
+
+/// Table of the driver: the same batches through the same stages, called in different ways.
+struct path_driver_table {
+  uint32_t size;
+  uint32_t version;
+  /// One function into which the compiler has put all stages.
+  void (*run_inlined)(struct path_state *state, uint64_t batches);
+  /// The same, packet after packet instead of stage after stage.
+  void (*run_fused)(struct path_state *state, uint64_t batches);
+  /// Slots 0 to 4 of the worker's view.
+  void (*run_slots)(struct path_state *state, struct hitless_worker *worker, uint64_t batches);
+};
+
+/// Makes the tables of `sessions` sessions and the packets; null without memory.
+struct path_state *path_state_create(uint32_t sessions);
+/// Puts back everything that a run changes.
+void path_state_reset(struct path_state *state);
+/// A digest of everything that a run has put out.
+uint64_t path_state_digest(const struct path_state *state);
+/// Sums of all usage counters.
+struct path_usage path_state_usage(const struct path_state *state);
+/// Gives the memory back.
+void path_state_destroy(struct path_state *state);
+
+/// One swap as the worker met it.
+struct path_gap {
+  /// Sequence of the view that was new.
+  uint64_t sequence;
+  /// From the end of the batch before to the end of the first batch with the new view.
+  uint64_t nanoseconds;
+  /// 1 when the thread was not switched out around it.
+  uint32_t is_clean;
+  uint32_t reserved;
+};
+
+/// One worker that is watched while others swap.
+struct path_watch {
+  struct path_state *state;
+  struct hitless_worker *worker;
+  const struct path_driver_table *driver;
+  /// Room for `gap_capacity` swaps.
+  struct path_gap *gaps;
+  uint64_t gap_capacity;
+  uint64_t gap_count;
+  /// How long batches took: entry i counts those of i times `histogram_step` nanoseconds, the last longer ones.
+  uint64_t *histogram;
+  uint32_t histogram_size;
+  uint32_t histogram_step;
+  /// Batches so far.
+  uint64_t batches;
+  /// Set by whoever wants the worker to end.
+  uint32_t stop;
+  uint32_t reserved;
+};
+
+/// Runs batches until `path_watch_stop`.
+void path_watch_run(struct path_watch *watch);
+/// Ends `path_watch_run`.
+void path_watch_stop(struct path_watch *watch);
+/// Batches so far.
+uint64_t path_watch_batches(const struct path_watch *watch);
+
+#endif

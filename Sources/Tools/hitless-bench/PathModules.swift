@@ -1,0 +1,60 @@
+internal import CHitless
+internal import CPathBench
+internal import ElfImage
+internal import HotSwap
+internal import Platform
+internal import Refusal
+
+/// The modules of the measured path: a driver, and two builds of each stage as two generations.
+///
+/// Threading: immutable; the driver's table lives as long as its module.
+@safe
+struct PathModules: @unchecked Sendable {
+  let domain: SwapDomain
+  let generations: [Generation]
+  let driver: UnsafePointer<path_driver_table>
+  private let driverModule: MappedModule
+
+  /// Names of the stages, in the order of their slots.
+  static let stages = ["decap", "lookup", "qer", "urr", "encap"]
+
+  /// Maps what lies in `directory` the way the agent does: linted, sealed, mapped, compared.
+  init(in directory: String) throws(Refusal) {
+    var ordinal: UInt32 = 0
+    driverModule = try Self.map("\(directory)/path-driver.so", &ordinal)
+    unsafe driver = driverModule.table.assumingMemoryBound(to: path_driver_table.self)
+    let domain = SwapDomain(slotCount: Self.stages.count)
+    var generations: [Generation] = []
+    for build in ["a", "b"] {
+      var modules: [MappedModule] = []
+      for stage in Self.stages {
+        modules.append(try Self.map("\(directory)/path-\(stage)-\(build).so", &ordinal))
+      }
+      generations.append(try domain.makeGeneration(modules))
+    }
+    _ = try domain.publish(stable: generations[0])
+    self.domain = domain
+    self.generations = generations
+  }
+
+  private static func map(_ path: String, _ ordinal: inout UInt32) throws(Refusal) -> MappedModule {
+    let bytes = try RegularFile.read(path, limit: 1 << 24)
+    let image = try LoadabilityLint.check(bytes, policy: .standard, name: "'\(path)'")
+    guard let buildID = image.buildID, let facts = image.moduleFactsBytes else {
+      throw Refusal(.badELF, "'\(path)' has no note or no build-id")
+    }
+    let file: SealedMemoryFile
+    do throws(SystemError) {
+      file = try SealedMemoryFile.seal(bytes, name: "hitless:bench")
+    } catch {
+      throw error.refusal
+    }
+    let module = try MappedModule.map(
+      descriptor: file.descriptor.number,
+      expecting: ModuleExpectation(buildID: buildID, facts: facts), ordinal: ordinal)
+    try module.compare(with: bytes)
+    try module.prefault()
+    ordinal += 1
+    return module
+  }
+}

@@ -1,0 +1,37 @@
+/// Order statistics of a few numbers.
+struct Sample {
+  private let sorted: [Double]
+
+  init(_ values: [Double]) {
+    sorted = values.sorted()
+  }
+
+  var count: Int { sorted.count }
+  var median: Double { quantile(0.5) }
+  var minimum: Double { sorted.first ?? .nan }
+  var maximum: Double { sorted.last ?? .nan }
+
+  /// The smallest value that `share` of all do not exceed.
+  func quantile(_ share: Double) -> Double {
+    guard !sorted.isEmpty else { return .nan }
+    let rank = (share * Double(sorted.count)).rounded(.up)
+    return sorted[max(0, min(sorted.count - 1, Int(rank) - 1))]
+  }
+}
+
+extension Double {
+  /// Rounded to `places` digits after the point.
+  func rounded(places: Int) -> Double {
+    var scale = 1.0
+    for _ in 0..<places { scale *= 10 }
+    return (self * scale).rounded() / scale
+  }
+
+  /// With exactly `places` digits after the point.
+  func text(_ places: Int) -> String {
+    guard isFinite else { return "–" }
+    let parts = String(rounded(places: places)).split(separator: ".")
+    let digits = parts.count > 1 ? String(parts[1]) : ""
+    return "\(parts[0])." + digits + String(repeating: "0", count: max(0, places - digits.count))
+  }
+}

@@ -1,0 +1,31 @@
+internal import ArgumentParser
+internal import Glibc
+internal import Refusal
+
+/// `hitless-bench swap`: what a swap takes, and what it does to a busy worker.
+struct SwapCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "swap",
+    abstract: "Measures publication, grace period and a busy worker's gap over many swaps.")
+
+  @OptionGroup var options: Options
+
+  @Option(help: "How many swaps.")
+  var swaps = 20_000
+
+  @Option(help: "Sessions of the path that the worker runs.")
+  var sessions: UInt32 = 1000
+
+  func run() throws {
+    let modules = try PathModules(in: options.modules)
+    let measurement = try SwapMeasurement(
+      modules: modules, state: PathState(sessions: sessions), swaps: swaps,
+      options: SwapMeasurement.Processors(
+        worker: options.workerProcessor, agent: options.agentProcessor))
+    let outcome = try measurement.run()
+    var report = Report("\(swaps) swaps under one busy worker, batches of 32 packets")
+    outcome.add(to: &report)
+    print(report.text(asJSON: options.json))
+    guard outcome.lost == 0, outcome.mixed == 0 else { throw ExitCode.failure }
+  }
+}
