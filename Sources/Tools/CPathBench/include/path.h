@@ -174,7 +174,7 @@ struct path_watch {
   struct path_gap *gaps;
   uint64_t gap_capacity;
   uint64_t gap_count;
-  /// How long batches took: entry i counts those of i times `histogram_step` nanoseconds, the last longer ones.
+  /// How long batches took: entry i counts those of i times `histogram_step` ns, the last longer ones.
   uint64_t *histogram;
   uint32_t histogram_size;
   uint32_t histogram_step;
