@@ -3,7 +3,6 @@ import Bytes
 import Glibc
 import Platform
 import Refusal
-import Synchronization
 import TestSupport
 import Testing
 
@@ -206,7 +205,7 @@ struct ControlMessageTests {
 
 /// What a server's witness and handler have seen.
 final class Notes: Sendable {
-  private let state = Mutex<(kinds: [RefusalClass], requests: Int)>(([], 0))
+  private let state = Guarded<(kinds: [RefusalClass], requests: Int)>(([], 0))
 
   var kinds: [RefusalClass] { state.withLock { $0.kinds } }
   var requests: Int { state.withLock { $0.requests } }

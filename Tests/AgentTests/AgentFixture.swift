@@ -33,7 +33,7 @@ enum Modules {
     return try directory.bytes("module.so")
   }
 
-  private static let built = Mutex<[String: [UInt8]]>([:])
+  private static let built = Guarded<[String: [UInt8]]>([:])
 
   /// The same, compiled only when no test has asked for it before.
   static func cached(_ name: String, _ patch: UInt32) throws -> [UInt8] {
@@ -150,8 +150,8 @@ final class Site {
 
 /// A thread that runs batches: it enters, calls `answer(10)` of every slot, and leaves the results.
 final class TestWorker: Sendable {
-  private let flags = Mutex(Flags())
-  private let thread: Mutex<SystemThread?>
+  private let flags = Guarded(Flags())
+  private let thread: Guarded<SystemThread?>
 
   private struct Flags {
     var isStopping = false
@@ -169,7 +169,7 @@ final class TestWorker: Sendable {
     _ agent: Agent, _ name: String = "worker", slots: UInt32 = 2,
     mix: @escaping @Sendable ([Int32]) -> Bool = { _ in true }
   ) throws {
-    thread = Mutex(nil)
+    thread = Guarded(nil)
     let started = try SystemThread.start("test-worker") { [self] in
       work(agent, name, slots, mix)
     }

@@ -2,7 +2,6 @@ internal import Bytes
 package import Digests
 internal import Platform
 package import Refusal
-internal import Synchronization
 internal import Verification
 
 /// The state directory of one agent: what is confirmed, what is believed, what happened.
@@ -42,7 +41,7 @@ package final class Journal: Sendable {
   }
 
   /// Guards the files and what is known of them; nests inside nothing of its own.
-  private let contents: Mutex<Contents>
+  private let contents: Guarded<Contents>
   /// The directory, for messages.
   package let path: String
 
@@ -65,7 +64,7 @@ package final class Journal: Sendable {
     // A crash may have come after `confirmed` and before `trust` was replaced.
     var believed = trusted ?? TrustedState()
     believed.ratchet(confirmed?.accepted ?? [:])
-    contents = Mutex(
+    contents = Guarded(
       Contents(
         root: root, objects: objects, audit: audit, confirmed: confirmed ?? ConfirmedSet(),
         trusted: believed))

@@ -5,7 +5,6 @@ package import HotSwap
 internal import PatchFormat
 internal import Platform
 package import Refusal
-internal import Synchronization
 package import Verification
 
 /// Turns verified bytes into modules that are mapped and tested, off the packet path.
@@ -19,7 +18,7 @@ package final class Stager: Sendable {
   private let probe: ModuleProbe?
   private let services: HostServices
   /// The n-th distinct image; an image that comes again keeps its number.
-  private let ordinals = Mutex<[SHA256Digest: UInt32]>([:])
+  private let ordinals = Guarded<[SHA256Digest: UInt32]>([:])
 
   /// Creates a stager; without a probe everything is refused.
   package init(policy: LoadabilityPolicy, probe: ModuleProbe?, services: HostServices) {
