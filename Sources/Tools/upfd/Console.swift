@@ -16,6 +16,9 @@ enum Console {
   /// Says what is under way.
   static func note(_ text: String) { write("upfd: \(text)\n", to: STDERR_FILENO) }
 
+  /// Passes on a line that names who says it.
+  static func log(_ line: String) { write(line + "\n", to: STDERR_FILENO) }
+
   /// Prints why something failed.
   static func report(_ refusal: Refusal) {
     var text = "\(refusal)"

@@ -1,6 +1,5 @@
 internal import Agent
 internal import Bytes
-internal import CHitless
 internal import GTPU
 internal import Glibc
 internal import PacketIO
@@ -152,25 +151,6 @@ final class Daemon {
         default: return nil
         }
       }
-    }
-  }
-}
-
-/// Lets the user plane's workers register with the agent.
-private struct AgentRegistry: WorkerRegistry {
-  private let agent: Agent
-
-  init(_ agent: Agent) { self.agent = agent }
-
-  func registerWorker(name: String) throws(Refusal) -> UnsafeMutablePointer<hitless_worker> {
-    try unsafe agent.registerWorker(name: name)
-  }
-
-  func unregisterWorker(_ worker: UnsafeMutablePointer<hitless_worker>) {
-    do throws(Refusal) {
-      try unsafe agent.unregisterWorker(worker)
-    } catch {
-      Console.report(error)
     }
   }
 }

@@ -126,7 +126,7 @@ struct AgentArguments: ParsableArguments {
     options.instance = "upfd"
     options.graceTimeout = UInt64(graceTimeout) * 1_000_000
     options.confirmTimeout = UInt64(confirmTimeout) * 1_000_000_000
-    options.log = { _, message in Console.note(message) }
+    options.log = { _, message in Console.log(message) }
     return options
   }
 

@@ -1,6 +1,7 @@
 internal import Bytes
 internal import Platform
 internal import Refusal
+internal import Synchronization
 internal import UPF
 
 /// Answers questions about the user plane over a Unix socket: one line in, one JSON object out.
@@ -10,14 +11,8 @@ internal import UPF
 ///
 /// Threading: its own thread; `stop` may be called from any.
 final class StatisticsServer: Sendable {
-  /// Longest request.
-  private static let requestLimit = 128
-  /// How long a client may take.
-  private static let patience: UInt64 = 2_000_000_000
-
   private let listener: UnixListener
-  private let plane: UserPlane
-  private let reload: Reload
+  private let thread: Mutex<SystemThread?>
 
   /// Listens at `path` and starts answering.
   init(path: String, plane: UserPlane, reload: Reload) throws(Refusal) {
@@ -28,19 +23,34 @@ final class StatisticsServer: Sendable {
       throw Refusal(
         .busy, "somebody listens at '\(path)' already", hint: "give every upfd a socket of its own")
     }
-    self.plane = plane
-    self.reload = reload
+    let service = StatisticsService(listener: listener, plane: plane, reload: reload)
     do throws(SystemError) {
-      try SystemThread.start("upf-stats") { [self] in serve() }.detach()
+      thread = Mutex(try SystemThread.start("upf-stats") { service.serve() })
     } catch {
       throw error.refusal
     }
   }
 
-  /// Ends the listening.
-  func stop() { listener.stop() }
+  /// Ends the listening, and returns when nobody is being answered any more.
+  func stop() {
+    listener.stop()
+    if let thread = thread.withLock({ $0.take() }) { thread.join() }
+  }
+}
 
-  private func serve() {
+/// What the statistics server's thread does.
+private struct StatisticsService: Sendable {
+  /// Longest request.
+  private static let requestLimit = 128
+  /// How long a client may take.
+  private static let patience: UInt64 = 2_000_000_000
+
+  let listener: UnixListener
+  let plane: UserPlane
+  let reload: Reload
+
+  /// Answers until the listening ends.
+  func serve() {
     while true {
       do throws(SystemError) {
         guard let connection = try listener.accept() else { return }

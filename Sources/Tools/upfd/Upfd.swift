@@ -21,7 +21,9 @@ struct Upfd: ParsableCommand {
 
       SIGHUP reads the session file again, SIGUSR1 prints the statistics, SIGTERM and SIGINT end it.
       """,
-    subcommands: [RunCommand.self, CheckCommand.self, QueryCommand.self],
+    subcommands: [
+      RunCommand.self, CheckCommand.self, QueryCommand.self, MeasureCommand.self,
+    ],
     defaultSubcommand: RunCommand.self)
 
   static func main() {
@@ -32,6 +34,8 @@ struct Upfd: ParsableCommand {
       end(error.refusal)
     } catch let refusal as Refusal {
       end(refusal)
+    } catch let code as ExitCode {
+      Glibc.exit(code.rawValue)
     } catch {
       guard exitCode(for: error) != .success else { exit(withError: error) }
       end(Refusal(.usage, message(for: error), hint: "see 'upfd --help'"))

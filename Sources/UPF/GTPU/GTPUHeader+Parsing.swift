@@ -22,6 +22,7 @@ extension GTPUHeader {
   }
 
   /// One flag is enough for all four bytes to be there; each field counts only under its own flag.
+  @inline(__always)
   private mutating func parseOptionalFields(
     _ datagram: Span<UInt8>, flags: UInt8
   ) throws(GTPUFault) {
@@ -34,6 +35,7 @@ extension GTPUHeader {
     }
   }
 
+  @inline(__always)
   private mutating func parseExtensionHeaders(
     _ datagram: Span<UInt8>, first: UInt8
   ) throws(GTPUFault) {
@@ -53,6 +55,7 @@ extension GTPUHeader {
     }
   }
 
+  @inline(__always)
   private mutating func parseExtensionHeader(
     _ type: UInt8, _ datagram: Span<UInt8>, content: Range<Int>
   ) throws(GTPUFault) {
@@ -81,11 +84,13 @@ enum Flags {
 
 extension Span<UInt8> {
   /// The big-endian number at `offset`, which the caller has checked to be inside.
+  @inline(__always)
   func big16(at offset: Int) -> UInt16 {
     UInt16(self[offset]) << 8 | UInt16(self[offset + 1])
   }
 
   /// The big-endian number at `offset`, which the caller has checked to be inside.
+  @inline(__always)
   func big32(at offset: Int) -> UInt32 {
     UInt32(big16(at: offset)) << 16 | UInt32(big16(at: offset + 2))
   }

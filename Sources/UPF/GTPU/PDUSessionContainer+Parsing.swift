@@ -8,7 +8,7 @@ extension PDUSessionContainer {
     var reader = FieldReader(next: content.lowerBound + 2, end: content.upperBound)
     switch direction {
     case .downlink: try parseDownlink(bytes, first, second, &reader)
-    case .uplink: try parseUplink(first, second, bytes, &reader)
+    case .uplink: try parseUplink(bytes, first, second, &reader)
     }
   }
 
@@ -23,7 +23,7 @@ extension PDUSessionContainer {
   }
 
   private mutating func parseUplink(
-    _ first: UInt8, _ second: UInt8, _ bytes: Span<UInt8>, _ reader: inout FieldReader
+    _ bytes: Span<UInt8>, _ first: UInt8, _ second: UInt8, _ reader: inout FieldReader
   ) throws(GTPUFault) {
     if first & 0x08 != 0 { _ = try reader.take(24) }  // three time stamps
     if first & 0x04 != 0 { _ = try reader.take(4) }  // downlink delay

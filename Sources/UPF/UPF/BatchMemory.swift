@@ -44,7 +44,8 @@ final class BatchMemory {
         batch: record, packets: packets.records(), verdicts: verdicts.records(),
         updates: updates.records(), entries: entries.records(), scratch: scratch.base,
         classifySlot: slots.classify, qerSlot: slots.qer, worker: UInt32(worker),
-        workerCount: UInt32(workerCount), usage: state.usage, buckets: state.buckets,
+        workerCount: UInt32(workerCount), sessions: state.sessions, usage: state.usage,
+        buckets: state.buckets,
         tables: tables, toCore: OutputList(packets: buffers, entries: indices),
         toAccess: OutputList(packets: buffers + limit, entries: indices + limit)))
     unsafe self.pipeline = pipeline

@@ -13,6 +13,12 @@ struct Cells: BitwiseCopyable {
   /// Counters in zeroed, eight-byte aligned memory that outlives this value.
   init(_ base: UnsafeMutableRawPointer) { unsafe self.base = unsafe base }
 
+  /// Where the first cell is.
+  var address: UnsafeRawPointer {
+    @inline(__always)
+    get { unsafe UnsafeRawPointer(base) }
+  }
+
   /// The cells from `offset` on.
   @inline(__always)
   func advanced(by offset: Int) -> Cells { unsafe Cells(base + 8 * offset) }

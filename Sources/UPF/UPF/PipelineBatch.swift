@@ -57,6 +57,7 @@ struct PipelineBatch {
   let qerSlot: UInt32
   let worker: UInt32
   let workerCount: UInt32
+  let sessions: Cells
   let usage: Cells
   let buckets: UnsafeMutablePointer<upf_bucket>
 
@@ -95,6 +96,7 @@ struct PipelineBatch {
     unsafe qerModule = generation.pointee.modules[Int(qerSlot)]
     unsafe classify(tables.pointee.classify, batch)
     if unsafe workerCount > 1 { unsafe steer() }
+    unsafe prefetchRecords()
     unsafe enforce(tables.pointee.enforce, batch)
     unsafe commit()
     return 0

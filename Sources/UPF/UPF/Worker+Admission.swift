@@ -30,11 +30,12 @@ extension Worker {
         try GTPUHeader(parsing: span)
       }
     } catch {
-      if error == .extensionHeaderNotSupported { unsafe noticeHeaders(to: buffer) }
+      if case .extensionHeaderNotSupported = error { unsafe noticeHeaders(to: buffer) }
       return PacketFate(error)
     }
-    guard header.type == .packet else { return unsafe answer(header, view, buffer) }
-    if let container = header.pduSession, container.direction == .downlink {
+    // Patterns, not `==`, which would call through the enumeration's witness table.
+    guard case .packet = header.type else { return unsafe answer(header, view, buffer) }
+    if let container = header.pduSession, case .downlink = container.direction {
       return .wrongPDUSessionDirection
     }
     let place = unsafe pipeline.pointee.packets + pipeline.pointee.count

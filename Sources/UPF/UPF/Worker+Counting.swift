@@ -81,7 +81,9 @@ extension Worker {
     unsafe cells.add(1, to: received)
     unsafe cells.add(bytes, to: received + 1)
     let fate = PacketFate(rawValue: record.fate)
-    let isForwarded = fate == .forwardedToCore || fate == .forwardedToAccess
+    let isForwarded =
+      record.fate == PacketFate.forwardedToCore.rawValue
+      || record.fate == PacketFate.forwardedToAccess.rawValue
     let end = isForwarded ? SessionRecord.sent(direction) : SessionRecord.dropped(fate)
     unsafe cells.add(1, to: end)
     unsafe cells.add(bytes, to: end + 1)
