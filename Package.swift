@@ -208,12 +208,15 @@ let package = Package(
     tests("Module", ["CHitless", "CUPF", "ElfImage", "TestSupport"]),
     tests("Header", ["CHitless", "Refusal", "TestSupport"]),
     tests("GTPU", ["GTPU"]),
+    .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
     tests(
       "UPF",
       [
-        "Bytes", "CHitless", "CPlatform", "CUPF", "GTPU", "PacketIO", "Platform", "Refusal",
+        "Bytes", "CAllocationCounter", "CHitless", "CPlatform", "CUPF", "GTPU", "PacketIO",
+        "Platform", "Refusal",
         "TestSupport", "UPF",
       ]),
+    tests("Upfd", ["CPlatform", "GTPU", "PacketIO", "Platform", "TestSupport"]),
     .target(
       name: "CSwapTestSupport", dependencies: ["CHitless"], path: "Tests/CSwapTestSupport"),
     tests(

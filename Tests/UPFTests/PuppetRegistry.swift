@@ -8,14 +8,24 @@ import UPF
 ///
 /// Threading: any thread.
 final class PuppetRegistry: WorkerRegistry, @unchecked Sendable {
-  private let state = Mutex(State())
+  private let state: Mutex<State>
+
+  /// Starts with the reference modules.
+  convenience init() { unsafe self.init(Self.view(1, .first)) }
+
+  /// Starts with modules that were built.
+  convenience init(classify: LoadedTable, qer: LoadedTable) {
+    unsafe self.init(Self.view(1, classify.pointer, qer.pointer, .first))
+  }
+
+  private init(_ view: UnsafePointer<hitless_view>) { state = Mutex(unsafe State(view)) }
 
   @safe private struct State: @unchecked Sendable {
     var workers: [UnsafeMutablePointer<hitless_worker>] = unsafe []
     var view: UnsafePointer<hitless_view>
     var sequence: UInt64 = 1
 
-    init() { unsafe view = PuppetRegistry.view(1, .first) }
+    init(_ view: UnsafePointer<hitless_view>) { unsafe self.view = view }
   }
 
   func registerWorker(name: String) throws(Refusal) -> UnsafeMutablePointer<hitless_worker> {
@@ -62,9 +72,17 @@ final class PuppetRegistry: WorkerRegistry, @unchecked Sendable {
     let classifyTable = unsafe kept(
       upf_classify_table(size: 16, version: 1, process: ReferenceModules.classify))
     let qerTable = unsafe kept(upf_qer_table(size: 16, version: 1, process: build.enforce))
+    return unsafe view(
+      sequence, UnsafeRawPointer(classifyTable), UnsafeRawPointer(qerTable), build)
+  }
+
+  private static func view(
+    _ sequence: UInt64, _ classify: UnsafeRawPointer, _ qer: UnsafeRawPointer,
+    _ build: ReferenceModules.Build
+  ) -> UnsafePointer<hitless_view> {
     let tables = UnsafeMutablePointer<UnsafeRawPointer?>.allocate(capacity: 2)
-    unsafe tables.initialize(to: UnsafeRawPointer(classifyTable))
-    unsafe (tables + 1).initialize(to: UnsafeRawPointer(qerTable))
+    unsafe tables.initialize(to: classify)
+    unsafe (tables + 1).initialize(to: qer)
     let modules = UnsafeMutablePointer<UnsafePointer<hitless_module_info>?>.allocate(capacity: 2)
     unsafe modules.initialize(to: kept(info(ordinal: 0, build: 0xc1)))
     unsafe (modules + 1).initialize(
