@@ -241,6 +241,10 @@ extension LintFixture {
       $0.macros = ["NAME=\"../x\""]
       $0.mentions = "name"
     },
+    LintFixture("a name that ends in a dot", breaks: [.note, .descriptor]).with {
+      $0.macros = ["NAME=\"x.\""]
+      $0.mentions = "name"
+    },
     LintFixture("more states than there can be", breaks: [.note, .descriptor]).with {
       $0.macros = ["STATES=5"]
       $0.mentions = "states"

@@ -1,4 +1,5 @@
 package import CHitless
+internal import Bytes
 internal import Digests
 internal import ElfImage
 internal import HotSwap
@@ -93,9 +94,8 @@ package final class Agent: Sendable {
         throw Refusal(.state, "slots are defined before the agent starts")
       }
       let name = slot.requirement.name
-      guard Self.isSlotName(name) else {
-        throw Refusal(
-          .path, "a slot may not be called '\(name)'", expected: "[a-z0-9][a-z0-9._-]{0,30}")
+      guard PlainName.isValid(name.utf8) else {
+        throw Refusal(.path, "a slot may not be called '\(name)'", expected: PlainName.rule)
       }
       guard !state.slots.contains(where: { $0.requirement.name == name }) else {
         throw Refusal(.state, "slot '\(name)' is defined already")
@@ -144,12 +144,5 @@ package final class Agent: Sendable {
       throw Refusal(.state, "the agent has not started")
     }
     return domain
-  }
-
-  private static func isSlotName(_ name: String) -> Bool {
-    let bytes = Array(name.utf8)
-    guard let first = bytes.first, bytes.count < Int(HITLESS_NAME_SIZE) else { return false }
-    let isPlain = { (byte: UInt8) in (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) }
-    return isPlain(first) && bytes.allSatisfy { isPlain($0) || [0x2e, 0x5f, 0x2d].contains($0) }
   }
 }

@@ -101,27 +101,13 @@ extension ModuleFacts {
     let offset = reader.position
     let bytes = try reader.bytes(32)
     let name = bytes.prefix { $0 != 0 }
-    guard name.count < 32, isName(name) else {
+    guard PlainName.isValid(name) else {
       throw FormatError(.illegal("a module name that breaks the rules"), at: offset)
     }
     guard bytes[name.count...].allSatisfy({ $0 == 0 }) else {
       throw FormatError(.notCanonical("the padding of the name"), at: offset + name.count)
     }
     return String(decoding: name, as: UTF8.self)
-  }
-
-  /// Whether `name` matches `[a-z0-9][a-z0-9._-]*`.
-  private static func isName(_ name: some Sequence<UInt8>) -> Bool {
-    var isFirst = true
-    for byte in name {
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): break
-      case UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"): if isFirst { return false }
-      default: return false
-      }
-      isFirst = false
-    }
-    return !isFirst
   }
 }
 

@@ -14,8 +14,6 @@ package enum PatchLimits {
   package static let fileSize = ContainerHeader.byteCount + envelopeSize + Int(deltaSize)
   /// What a decoder may need beyond base and target, in bytes.
   package static let decoderOverhead: UInt64 = 32 << 20
-  /// Longest name of a module or a product: with its NUL it fits `HITLESS_NAME_SIZE`.
-  package static let nameLength = 31
   /// Longest release id, and longest id of something that a patch resolves.
   package static let labelLength = 64
   /// Most entries of the lists of resolved ids and of prerequisites.

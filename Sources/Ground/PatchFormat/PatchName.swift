@@ -1,14 +1,9 @@
+internal import Bytes
+
 /// The rules for the names and labels in a manifest (docs/format.md, section 5.3).
 package enum PatchName {
   /// Whether `name` may name a module or a product: `[a-z0-9][a-z0-9._-]{0,30}`, no dot at the end.
-  ///
-  /// Such a name is the same on every file system, is no path, and fits the note of a module.
-  package static func isName(_ name: String) -> Bool {
-    let bytes = Array(name.utf8)
-    guard let first = bytes.first, isAlphanumeric(first), bytes.count <= PatchLimits.nameLength
-    else { return false }
-    return bytes.last != UInt8(ascii: ".") && bytes.allSatisfy { isAlphanumeric($0) || isMark($0) }
-  }
+  package static func isName(_ name: String) -> Bool { PlainName.isValid(name.utf8) }
 
   /// Whether `label` may be a release id or the id of something resolved: visible ASCII, no space.
   package static func isLabel(_ label: String) -> Bool {
@@ -21,14 +16,5 @@ package enum PatchName {
     let shown = text.unicodeScalars.prefix(PatchLimits.labelLength)
       .map { (0x20...0x7e).contains($0.value) ? String($0) : "?" }.joined()
     return "'\(shown)\(text.unicodeScalars.count > PatchLimits.labelLength ? "…" : "")'"
-  }
-
-  private static func isAlphanumeric(_ byte: UInt8) -> Bool {
-    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-      || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-  }
-
-  private static func isMark(_ byte: UInt8) -> Bool {
-    byte == UInt8(ascii: ".") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-")
   }
 }

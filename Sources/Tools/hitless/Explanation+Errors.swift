@@ -138,8 +138,8 @@ extension RefusalClass {
     default:
       (
         "A name or a path breaks the rules.",
-        "Names come from outside and end in paths and logs. Modules and products are named"
-          + " [a-z0-9][a-z0-9._-]{0,30}; symbolic links are not followed where a state is kept.",
+        "Names come from outside and end in paths and logs. Modules, products and slots are"
+          + " named [a-z0-9][a-z0-9._-]{0,30}, with no dot at the end; symbolic links are not followed where a state is kept.",
         "Rename it, or give the path of the file itself."
       )
     }

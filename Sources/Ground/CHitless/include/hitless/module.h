@@ -14,7 +14,8 @@ extern "C" {
 
 /// Version of this contract.
 #define HITLESS_ABI_VERSION 1u
-/// Longest module or slot name, with its terminating NUL; names match `[a-z0-9][a-z0-9._-]*`.
+/// Longest module or slot name, with its terminating NUL; names match `[a-z0-9][a-z0-9._-]*` and
+/// do not end in a dot.
 #define HITLESS_NAME_SIZE 32
 /// How many kinds of per-record state one module may read or write.
 #define HITLESS_STATE_MAX 4
