@@ -41,6 +41,20 @@ struct UnixSocketTests {
     #expect(names(in: temporary.path).isEmpty)
   }
 
+  /// A process that ends right after `stop` runs no deinitialiser: `upfd` left its socket behind.
+  @Test func `the socket goes away when the listener stops, and its successor's stays`() throws {
+    let listener = try UnixListener(path: path)
+    listener.stop()
+    #expect(names(in: temporary.path).isEmpty)
+    do {
+      let successor = try UnixListener(path: path)
+      listener.stop()
+      #expect(names(in: temporary.path) == ["control"])
+      _ = successor.path
+    }
+    #expect(try listener.accept() == nil)
+  }
+
   @Test func `a read ends at its deadline, and at the peer's end`() throws {
     let listener = try UnixListener(path: path)
     let client = try UnixConnection.connect(to: path)

@@ -23,7 +23,7 @@ package struct PeerCredentials: Equatable, Sendable {
   package var isOwnerOrRoot: Bool { user == 0 || user == geteuid() }
 }
 
-/// A Unix socket that accepts connections; its file is removed when the value ends.
+/// A Unix socket that accepts connections; its file is removed when it stops, or when the value ends.
 ///
 /// Threading: `accept` belongs to one thread; `stop` may be called from any.
 package final class UnixListener: Sendable {
@@ -35,6 +35,10 @@ package final class UnixListener: Sendable {
   /// Ordering: release in `stop`, acquire in `accept`; nothing but the flag itself is handed over. Without
   /// it a non-blocking `accept` on a shut-down socket answers EAGAIN for ever.
   private let stopping = Atomic<Bool>(false)
+  /// Whether the file was removed: what has the name afterwards is somebody else's.
+  ///
+  /// Ordering: relaxed. The exchange alone decides who removes it; nothing is handed over.
+  private let removed = Atomic<Bool>(false)
 
   /// Listens at `path`, readable and writable by this user only.
   ///
@@ -53,7 +57,7 @@ package final class UnixListener: Sendable {
     }
   }
 
-  deinit { unsafe unlink(path) }
+  deinit { removeFile() }
 
   /// Waits for the next connection; nil when `stop` was called.
   package func accept() throws(SystemError) -> UnixConnection? {
@@ -71,10 +75,20 @@ package final class UnixListener: Sendable {
     }
   }
 
-  /// Makes the pending and every later `accept` return nil.
+  /// Makes the pending and every later `accept` return nil, and removes the file.
+  ///
+  /// The file goes first: as long as it is there, connecting works, so that nobody takes it for stale.
+  /// Waiting for the value's end would leave it behind in a process that ends before its threads do.
   package func stop() {
+    removeFile()
     stopping.store(true, ordering: .releasing)
     _ = shutdown(descriptor.number, Int32(SHUT_RDWR))
+  }
+
+  private func removeFile() {
+    guard !removed.exchange(true, ordering: .relaxed) else { return }
+    // SAFETY: the path is NUL-terminated for the call.
+    _ = unsafe unlink(path)
   }
 
   private static func bind(_ number: Int32, _ path: String) throws(SystemError) {
