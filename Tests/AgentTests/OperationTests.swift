@@ -61,6 +61,28 @@ struct ExerciseTests {
     try agent.close()
   }
 
+  @Test func `the doctor tells the kernel's setting for memory files`() throws {
+    let agent = try site.start()
+    let finding = try #require(agent.doctor().first { $0.subject == "memory files" })
+    #expect(finding.detail.contains("vm.memfd_noexec"))
+    try agent.close()
+  }
+
+  @Test func `the doctor walks the chain of the audit log`() throws {
+    let agent = try site.start()
+    func finding() throws -> DoctorFinding {
+      try #require(agent.doctor().first { $0.subject == "audit log" })
+    }
+    #expect(try finding().isFine)
+    let log = "\(site.state)/audit.jsonl"
+    var content = try #require(contents(of: log))
+    let place = try #require(content.firstIndex(of: UInt8(ascii: "o")))
+    content[place] = UInt8(ascii: "0")
+    try site.directory.write("state/audit.jsonl", content)
+    #expect(try !finding().isFine)
+    try agent.close()
+  }
+
   @Test func `the doctor names what is missing`() throws {
     site.options.trustKeys = [site.directory.path("nobody.pub")]
     let agent = try site.start()

@@ -193,6 +193,36 @@ struct AuditLogTests {
     }
   }
 
+  @Test func `a journal walks its own chain, over a rotation too`() throws {
+    let journal = try Journal(at: state, now: 1)
+    let filler = String(repeating: "x", count: 60_000)
+    for _ in 0..<300 {
+      try journal.record(AuditEntry("filled", time: 2, [("filler", .string(filler))]))
+    }
+    #expect(contents(of: "\(state)/audit.1.jsonl") != nil)
+    #expect(try journal.checkAudit().contains(" to 300,"))
+  }
+
+  /// The chain of what is left is whole: only who wrote it knows that something is missing.
+  @Test func `a log whose end was cut off while it was open is found out`() throws {
+    let journal = try Journal(at: state, now: 1)
+    for kind in ["a", "b", "c"] { try journal.record(AuditEntry(kind, time: 2)) }
+    #expect(try journal.checkAudit().hasPrefix("3 lines, 1 to 3,"))
+    let whole = try #require(contents(of: log))
+    let lines = whole.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true)
+    let damaged: [[UInt8]] = [
+      Array(lines[0] + [10] + lines[1] + [10]), [], Array(whole.dropLast()),
+      Array(lines[1] + [10] + lines[2] + [10]), whole + lines[2] + [10],
+    ]
+    for content in damaged {
+      try temporary.write("state/audit.jsonl", content)
+      let error = #expect(throws: Refusal.self) { try journal.checkAudit() }
+      #expect(error?.kind == .integrity)
+    }
+    try temporary.write("state/audit.jsonl", whole)
+    #expect(throws: Never.self) { try journal.checkAudit() }
+  }
+
   private func record(_ kinds: [String]) throws {
     let journal = try Journal(at: state, now: 1)
     for kind in kinds {

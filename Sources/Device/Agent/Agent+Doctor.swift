@@ -21,6 +21,7 @@ extension Agent {
   package func doctor() -> [DoctorFinding] {
     [
       finding("state directory") { () throws(Refusal) in try journal.check() },
+      finding("audit log") { () throws(Refusal) in try journal.checkAudit() },
       finding("trusted keys") { () throws(Refusal) in
         let keys = try trust.get()
         return "\(keys.keys.count) keys, \(keys.threshold) needed"

@@ -2,7 +2,7 @@ internal import Bytes
 internal import Digests
 internal import Glibc
 internal import Platform
-package import Refusal
+internal import Refusal
 
 /// The append-only file `audit.jsonl`: one line per transition, each with the SHA-256 of the line before.
 ///
@@ -86,6 +86,15 @@ struct AuditLog: ~Copyable {
     }
   }
 
+  /// Both parts as they lie on the disk, and the last line that was written.
+  func evidence(in root: borrowing Directory) throws(Refusal) -> AuditEvidence {
+    let limit = Self.rotationSize + AuditLine.sizeLimit
+    return AuditEvidence(
+      rotated: try root.read(Self.rotatedName, limit: limit) ?? [],
+      current: try root.read(Self.name, limit: limit) ?? [], lastNumber: next &- 1,
+      lastDigest: previous)
+  }
+
   private mutating func rotate(in root: borrowing Directory) throws(SystemError) {
     try root.rename(Self.name, to: Self.rotatedName)
     file = try root.open(Self.name, O_WRONLY | O_CREAT | O_APPEND | O_EXCL, mode: 0o600)
@@ -96,43 +105,5 @@ struct AuditLog: ~Copyable {
   private static func lastLine(of root: borrowing Directory) throws(Refusal) -> [UInt8]? {
     let content = try root.read(rotatedName, limit: rotationSize + AuditLine.sizeLimit) ?? []
     return content.split(separator: UInt8(ascii: "\n")).last.map { Array($0) }
-  }
-}
-
-/// Checks a chain of audit lines, without the log's owner.
-package enum AuditChain {
-  /// How a chain stands.
-  package struct Report: Equatable, Sendable {
-    /// Lines that were checked.
-    package let lines: UInt64
-    /// Whether the last line ends as a line does.
-    package let ended: Bool
-  }
-
-  /// Checks every line of `content` against the one before it.
-  ///
-  /// - Parameter continued: Whether lines before the first one were rotated away.
-  package static func verify(_ content: [UInt8], continued: Bool) throws(Refusal) -> Report {
-    var previous: String? = continued ? nil : AuditLine.origin
-    var expected: UInt64? = continued ? nil : 1
-    var lines: UInt64 = 0
-    let ended = content.isEmpty || content.last == UInt8(ascii: "\n")
-    let whole = ended ? content[...] : content[..<((content.lastIndex(of: 10) ?? -1) + 1)]
-    for slice in whole.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true) {
-      let line = Array(slice)
-      guard let number = AuditLine.number(of: line), let named = AuditLine.previous(of: line) else {
-        throw Refusal(.format, "line \(lines + 1) is not an audit line")
-      }
-      guard expected.map({ $0 == number }) ?? true, previous.map({ $0 == named }) ?? true else {
-        throw Refusal(
-          .integrity, "the audit chain is broken before line \(lines + 1)",
-          expected: "number \(expected ?? number) after \(previous ?? named)",
-          found: "number \(number) after \(named)")
-      }
-      previous = SHA256Digest(of: line).hex
-      expected = number &+ 1
-      lines += 1
-    }
-    return Report(lines: lines, ended: ended)
   }
 }

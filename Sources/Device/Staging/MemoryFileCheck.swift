@@ -4,6 +4,9 @@ package import Refusal
 
 /// Whether this system lets a process map code from a sealed memory file.
 package enum MemoryFileCheck {
+  /// What the kernel gives a memory file that says nothing about execution; absent before Linux 6.3.
+  private static let setting = "/proc/sys/vm/memfd_noexec"
+
   /// Seals a page, maps it executable, unmaps it; returns what was found.
   package static func run() throws(Refusal) -> String {
     do throws(SystemError) {
@@ -20,9 +23,22 @@ package enum MemoryFileCheck {
       unsafe munmap(mapped, page)
     } catch {
       var refusal = error.refusal
-      refusal.hint = "is vm.memfd_noexec 2, or does a security module forbid executable mappings?"
+      refusal.hint =
+        "\(kernelDefault); does a security module or a system call filter forbid it?"
       throw refusal
     }
-    return "sealed against writing, growing, shrinking; executable mappings allowed"
+    return
+      "sealed against writing, growing, shrinking; executable mappings allowed; \(kernelDefault)"
+  }
+
+  /// The setting in words.
+  ///
+  /// Any value serves: the files say themselves that nobody runs them.
+  private static var kernelDefault: String {
+    guard let bytes = try? RegularFile.read(setting, limit: 64) else {
+      return "this kernel has no vm.memfd_noexec"
+    }
+    let value = bytes.prefix { $0 != UInt8(ascii: "\n") }
+    return "vm.memfd_noexec is \(String(decoding: value, as: UTF8.self))"
   }
 }
