@@ -32,7 +32,13 @@ package struct ControlClient: Sendable {
 
   /// Asks, and waits for the answer.
   package func ask(_ request: ControlRequest) throws(Refusal) -> [String: CBOR] {
-    try channel.send(request.encoded, .after(timeout))
+    do throws(Refusal) {
+      try channel.send(request.encoded, .after(timeout))
+    } catch {
+      // Who refuses a connection says why and closes it, maybe before the request was written.
+      guard channel.hasInput, let answer = try next(within: timeout) else { throw error }
+      return answer
+    }
     guard let response = try next(within: timeout) else {
       throw Refusal(.io, "the agent closed the connection without an answer")
     }
