@@ -4,9 +4,6 @@
 #include <sys/resource.h>
 #include <time.h>
 
-// Batches between two looks at the thread's context switches: a system call, so not after each.
-enum { WINDOW = 32 };
-
 static uint64_t nanoseconds(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -19,41 +16,93 @@ static uint64_t switches(void) {
   return (uint64_t)usage.ru_nvcsw + (uint64_t)usage.ru_nivcsw;
 }
 
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
 static void note_time(struct path_watch *watch, uint64_t time) {
   uint64_t place = time / watch->histogram_step;
   watch->histogram[place < watch->histogram_size ? place : watch->histogram_size - 1]++;
 }
 
+// After one batch: where its time is counted, and what others may look up.
+static void note_batch(struct path_watch *watch, uint64_t begin, uint64_t end, uint64_t *sequence) {
+  struct path_interval time = {begin, end};
+  // What the batch before said that it had loaded: this thread's own word.
+  if (watch->worker->seen == *sequence || watch->gap_count == watch->gap_capacity) {
+    note_time(watch, end - begin);
+  } else {
+    *sequence = watch->worker->seen;
+    watch->gaps[watch->gap_count++] = (struct path_gap){*sequence, time};
+  }
+  struct path_interval *place = &watch->history[watch->batches & (PATH_HISTORY - 1)];
+  __atomic_store_n(&place->begin, begin, __ATOMIC_RELAXED);
+  __atomic_store_n(&place->end, end, __ATOMIC_RELAXED);
+  // Release: pairs with the acquire in path_watch_batches; whoever reads the number finds the entry.
+  __atomic_store_n(&watch->batches, watch->batches + 1, __ATOMIC_RELEASE);
+}
+
 void path_watch_run(struct path_watch *watch) {
-  uint64_t before = switches();
   uint64_t sequence = 0;
-  uint64_t last = nanoseconds();
+  __atomic_store_n(&watch->switches, switches(), __ATOMIC_RELAXED);
   while (!__atomic_load_n(&watch->stop, __ATOMIC_RELAXED)) {
-    uint64_t first_gap = watch->gap_count;
-    for (uint32_t left = WINDOW; left > 0; left--) {
+    uint64_t last = nanoseconds();
+    for (uint32_t left = PATH_WINDOW; left > 0; left--) {
       watch->driver->run_slots(watch->state, watch->worker, 1);
       uint64_t now = nanoseconds();
-      // What the batch before said that it had loaded: this thread's own word.
-      if (watch->worker->seen == sequence || watch->gap_count == watch->gap_capacity) {
-        note_time(watch, now - last);
-      } else {
-        sequence = watch->worker->seen;
-        watch->gaps[watch->gap_count++] = (struct path_gap){sequence, now - last, 0, 0};
-      }
+      note_batch(watch, last, now, &sequence);
       last = now;
-      __atomic_store_n(&watch->batches, watch->batches + 1, __ATOMIC_RELAXED);
     }
-    uint64_t after = switches();
-    for (uint64_t i = first_gap; i < watch->gap_count; i++) {
-      watch->gaps[i].is_clean = after == before;
-    }
-    before = after;
-    last = nanoseconds();
+    __atomic_store_n(&watch->switches, switches(), __ATOMIC_RELAXED);
   }
 }
 
 void path_watch_stop(struct path_watch *watch) { __atomic_store_n(&watch->stop, 1u, __ATOMIC_RELAXED); }
 
 uint64_t path_watch_batches(const struct path_watch *watch) {
-  return __atomic_load_n(&watch->batches, __ATOMIC_RELAXED);
+  return __atomic_load_n(&watch->batches, __ATOMIC_ACQUIRE);
+}
+
+uint64_t path_watch_switches(const struct path_watch *watch) {
+  return __atomic_load_n(&watch->switches, __ATOMIC_RELAXED);
+}
+
+void path_watch_pass(const struct path_watch *watch, uint64_t batches) {
+  uint64_t target = path_watch_batches(watch) + batches;
+  uint64_t deadline = nanoseconds() + 1000000000u;
+  do {
+    for (uint32_t left = 32; left > 0; left--) {
+      (void)__atomic_load_n(&watch->worker->seen, __ATOMIC_ACQUIRE);
+      if (path_watch_batches(watch) >= target) {
+        return;
+      }
+      pause_briefly();
+    }
+  } while (nanoseconds() < deadline);
+}
+
+static struct path_interval remembered(const struct path_watch *watch, uint64_t batch) {
+  const struct path_interval *place = &watch->history[batch & (PATH_HISTORY - 1)];
+  return (struct path_interval){__atomic_load_n(&place->begin, __ATOMIC_RELAXED),
+                                __atomic_load_n(&place->end, __ATOMIC_RELAXED)};
+}
+
+int path_watch_around(const struct path_watch *watch, uint64_t time, struct path_interval batches[2]) {
+  uint64_t count = path_watch_batches(watch);
+  // Half of the history: what is read here is not written again before this has ended, or is found out.
+  uint64_t oldest = count > PATH_HISTORY / 2 ? count - PATH_HISTORY / 2 : 0;
+  uint64_t found = count;
+  while (found > oldest && remembered(watch, found - 1).end > time) {
+    found--;
+  }
+  if (found == oldest || found + 1 >= count) {
+    return -1;
+  }
+  batches[0] = remembered(watch, found);
+  batches[1] = remembered(watch, found + 1);
+  return path_watch_batches(watch) - found < PATH_HISTORY ? 0 : -1;
 }

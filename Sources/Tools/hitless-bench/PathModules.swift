@@ -7,11 +7,15 @@ internal import Refusal
 
 /// The modules of the measured path: a driver, and two builds of each stage as two generations.
 ///
+/// Of each build there is another generation, in which one module is another file with the same code.
+///
 /// Threading: immutable; the driver's table lives as long as its module.
 @safe
 struct PathModules: @unchecked Sendable {
   let domain: SwapDomain
   let generations: [Generation]
+  /// `generations`, in the same order, with one module replaced.
+  let variants: [Generation]
   let driver: UnsafePointer<path_driver_table>
   private let driverModule: MappedModule
 
@@ -24,17 +28,21 @@ struct PathModules: @unchecked Sendable {
     driverModule = try Self.map("\(directory)/path-driver.so", &ordinal)
     unsafe driver = driverModule.table.assumingMemoryBound(to: path_driver_table.self)
     let domain = SwapDomain(slotCount: Self.stages.count)
-    var generations: [Generation] = []
+    var (generations, variants) = ([Generation](), [Generation]())
     for build in ["a", "b"] {
       var modules: [MappedModule] = []
       for stage in Self.stages {
         modules.append(try Self.map("\(directory)/path-\(stage)-\(build).so", &ordinal))
       }
       generations.append(try domain.makeGeneration(modules))
+      let replaced = Self.stages.firstIndex(of: "qer") ?? 0
+      modules[replaced] = try Self.map("\(directory)/path-qer-\(build)2.so", &ordinal)
+      variants.append(try domain.makeGeneration(modules))
     }
     _ = try domain.publish(stable: generations[0])
     self.domain = domain
     self.generations = generations
+    self.variants = variants
   }
 
   private static func map(_ path: String, _ ordinal: inout UInt32) throws(Refusal) -> MappedModule {

@@ -11,6 +11,24 @@ struct Sample {
   var minimum: Double { sorted.first ?? .nan }
   var maximum: Double { sorted.last ?? .nan }
 
+  /// Without repetitions, the largest first.
+  var descending: [Double] {
+    sorted.reversed().reduce(into: []) { values, value in
+      if values.last != value { values.append(value) }
+    }
+  }
+
+  /// The share of the values that are above `limit`.
+  func share(over limit: Double) -> Double {
+    guard !sorted.isEmpty else { return .nan }
+    var (low, high) = (0, sorted.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if sorted[middle] > limit { high = middle } else { low = middle + 1 }
+    }
+    return Double(sorted.count - low) / Double(sorted.count)
+  }
+
   /// The smallest value that `share` of all do not exceed.
   func quantile(_ share: Double) -> Double {
     guard !sorted.isEmpty else { return .nan }

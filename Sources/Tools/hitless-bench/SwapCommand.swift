@@ -10,16 +10,21 @@ struct SwapCommand: ParsableCommand {
 
   @OptionGroup var options: Options
 
-  @Option(help: "How many swaps.")
+  @Option(help: "How many swaps, and as many views of the same code, and as many placebos.")
   var swaps = 20_000
 
   @Option(help: "Sessions of the path that the worker runs.")
   var sessions: UInt32 = 1000
 
+  @Flag(
+    help: "Publish nothing at the moments of swaps either: what is found then is not the swap's.")
+  var rehearse = false
+
   func run() throws {
     let modules = try PathModules(in: options.modules)
     let measurement = try SwapMeasurement(
       modules: modules, state: PathState(sessions: sessions), swaps: swaps,
+      rehearses: rehearse,
       options: SwapMeasurement.Processors(
         worker: options.workerProcessor, agent: options.agentProcessor))
     let outcome = try measurement.run()

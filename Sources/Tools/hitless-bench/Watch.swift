@@ -6,8 +6,8 @@ internal import Refusal
 
 /// The record of a watched worker.
 ///
-/// Threading: the worker writes it; others call `batches`, `check` and `stop`, and the rest after the
-/// worker was joined.
+/// Threading: the worker writes it; `add` is called after the worker was joined, everything else at any
+/// time.
 @safe
 final class Watch: @unchecked Sendable {
   /// Width of the histogram's entries in nanoseconds, and how many there are.
@@ -17,19 +17,23 @@ final class Watch: @unchecked Sendable {
   private let record: UnsafeMutablePointer<path_watch>
   private let histogram: UnsafeMutablePointer<UInt64>
   private let gaps: UnsafeMutablePointer<path_gap>
+  private let history: UnsafeMutablePointer<path_interval>
   private let failure = Guarded<Refusal?>(nil)
 
-  init(state: PathState, driver modules: PathModules, swaps: Int) {
+  init(state: PathState, driver modules: PathModules, views: Int) {
     unsafe histogram = .allocate(capacity: Self.entries)
     unsafe histogram.initialize(repeating: 0, count: Self.entries)
-    unsafe gaps = .allocate(capacity: swaps)
-    unsafe gaps.initialize(repeating: path_gap(), count: swaps)
+    unsafe gaps = .allocate(capacity: views)
+    unsafe gaps.initialize(repeating: path_gap(), count: views)
+    unsafe history = .allocate(capacity: Int(PATH_HISTORY))
+    unsafe history.initialize(repeating: path_interval(), count: Int(PATH_HISTORY))
     unsafe record = .allocate(capacity: 1)
     unsafe record.initialize(to: path_watch())
     unsafe record.pointee.state = state.pointer
     unsafe record.pointee.driver = modules.driver
     unsafe record.pointee.gaps = gaps
-    unsafe record.pointee.gap_capacity = UInt64(swaps)
+    unsafe record.pointee.gap_capacity = UInt64(views)
+    unsafe record.pointee.history = history
     unsafe record.pointee.histogram = histogram
     unsafe record.pointee.histogram_size = UInt32(Self.entries)
     unsafe record.pointee.histogram_step = Self.step
@@ -38,11 +42,30 @@ final class Watch: @unchecked Sendable {
   deinit {
     unsafe histogram.deallocate()
     unsafe gaps.deallocate()
+    unsafe history.deallocate()
     unsafe record.deallocate()
   }
 
   /// Batches so far.
   var batches: UInt64 { unsafe path_watch_batches(record) }
+
+  /// How often the worker's thread was switched out, at its last look.
+  var switches: UInt64 { unsafe path_watch_switches(record) }
+
+  /// Waits until the worker has passed so many more batches, without giving the processor away.
+  func pass(_ batches: UInt64) { unsafe path_watch_pass(record, batches) }
+
+  /// The batch in which `time` lies and the one after it, if the worker still remembers them.
+  func batches(around time: UInt64) -> (first: path_interval, second: path_interval)? {
+    var pair = (path_interval(), path_interval())
+    let isFound = unsafe withUnsafeMutablePointer(to: &pair) { pointer in
+      // SAFETY: a pair of one type lies in memory as an array of two.
+      unsafe pointer.withMemoryRebound(to: path_interval.self, capacity: 2) {
+        unsafe path_watch_around(record, time, $0) == 0
+      }
+    }
+    return isFound ? (pair.0, pair.1) : nil
+  }
 
   /// Runs the worker on the calling thread until `stop`.
   func run(in domain: SwapDomain, onProcessor processor: Int32) {
@@ -65,19 +88,18 @@ final class Watch: @unchecked Sendable {
   /// Ends the worker after its batch.
   func stop() { unsafe path_watch_stop(record) }
 
-  /// Adds what the worker has seen.
-  func add(to figures: inout SwapFigures) throws(Refusal) {
+  /// Adds what the worker has seen at the moments of `events`.
+  func add(to figures: inout SwapFigures, _ events: [SwapEvent]) throws(Refusal) {
     try check()
+    var views: [UInt64: path_interval] = [:]
     for index in 0..<Int(unsafe record.pointee.gap_count) {
-      let gap = unsafe gaps[index]
-      // The first is the view that the worker started with.
-      if index == 0 { continue }
-      if gap.is_clean == 1 {
-        figures.gaps.append(Double(gap.nanoseconds))
-      } else {
-        figures.excluded += 1
-      }
+      views[unsafe gaps[index].sequence] = unsafe gaps[index].time
     }
+    let matching = SwapMatching(events, views: views)
+    for event in events {
+      figures.gaps[event.arm, default: SwapGaps()].add(event, matching.gap(event))
+    }
+    figures.entryNanoseconds = matching.entryNanoseconds
     figures.batches = batches
     figures.batchMedian = quantile(0.5)
     figures.batchP999 = quantile(0.999)

@@ -154,23 +154,29 @@ struct path_usage path_state_usage(const struct path_state *state);
 /// Gives the memory back.
 void path_state_destroy(struct path_state *state);
 
-/// One swap as the worker met it.
+/// When one batch began (the end of the one before) and when it ended.
+struct path_interval {
+  uint64_t begin;
+  uint64_t end;
+};
+
+/// One view as the worker met it.
 struct path_gap {
   /// Sequence of the view that was new.
   uint64_t sequence;
   /// From the end of the batch before to the end of the first batch with the new view.
-  uint64_t nanoseconds;
-  /// 1 when the thread was not switched out around it.
-  uint32_t is_clean;
-  uint32_t reserved;
+  struct path_interval time;
 };
+
+/// Batches that a watched worker remembers, the newest ones: a power of two.
+#define PATH_HISTORY 2048u
 
 /// One worker that is watched while others swap.
 struct path_watch {
   struct path_state *state;
   struct hitless_worker *worker;
   const struct path_driver_table *driver;
-  /// Room for `gap_capacity` swaps.
+  /// Room for `gap_capacity` views.
   struct path_gap *gaps;
   uint64_t gap_capacity;
   uint64_t gap_count;
@@ -178,11 +184,17 @@ struct path_watch {
   uint64_t *histogram;
   uint32_t histogram_size;
   uint32_t histogram_step;
-  /// Batches so far.
-  uint64_t batches;
+  /// Batch i is at i modulo `PATH_HISTORY`.
+  struct path_interval *history;
   /// Set by whoever wants the worker to end.
   uint32_t stop;
   uint32_t reserved;
+  /// What others read all the time lies on other lines than what the worker reads.
+  uint64_t apart[16];
+  /// Batches so far.
+  uint64_t batches;
+  /// How often the worker's thread was switched out, as of the last look.
+  uint64_t switches;
 };
 
 /// Runs batches until `path_watch_stop`.
@@ -191,5 +203,25 @@ void path_watch_run(struct path_watch *watch);
 void path_watch_stop(struct path_watch *watch);
 /// Batches so far.
 uint64_t path_watch_batches(const struct path_watch *watch);
+/// How often the worker was switched out until the last look, at most `PATH_WINDOW` batches ago.
+uint64_t path_watch_switches(const struct path_watch *watch);
+/// Waits, without a system call, until the worker has passed so many more batches, for a second at most.
+/// Looks at the worker's own word like a thread that waits for a grace period.
+void path_watch_pass(const struct path_watch *watch, uint64_t batches);
+/// Finds the batches around a time: the one in which `time` lies, or else the first after it, and the one
+/// after that. Returns 0, or -1 when they have not ended or are not remembered any more.
+///
+/// Any thread; the worker goes on meanwhile.
+int path_watch_around(const struct path_watch *watch, uint64_t time, struct path_interval batches[2]);
+
+/// Batches between two looks at the thread's context switches: a system call, so not after each.
+#define PATH_WINDOW 32u
+
+/// Interrupts that one processor has taken since the start, of all kinds; `descriptor` is an open
+/// /proc/interrupts. UINT64_MAX when it cannot be read.
+uint64_t path_interrupts(int descriptor, uint32_t processor);
+/// Hundredths of seconds that the hypervisor took from one processor since the start (proc(5), steal);
+/// UINT64_MAX when it is not told.
+uint64_t path_stolen(uint32_t processor);
 
 #endif

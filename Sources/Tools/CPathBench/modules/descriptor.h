@@ -1,10 +1,16 @@
-// The descriptor of a module, once for all of them: NAME, NUMBER, BUILD and TABLE are its file's.
+// The descriptor of a module, once for all of them: NAME, NUMBER, BUILD and TABLE are its file's. MINOR makes
+// another file of the same code.
 #include "hitless/module.h"
+
+#ifndef MINOR
+#define MINOR 0
+#endif
 
 #define FACTS                                                                                       \
   {                                                                                                 \
     .abi_version = HITLESS_ABI_VERSION, .interface_id = PATH_INTERFACE + NUMBER,                    \
-    .interface_version = 1, .version_major = BUILD, .table_size = sizeof TABLE, .name = NAME        \
+    .interface_version = 1, .version_major = BUILD, .version_minor = MINOR,                         \
+    .table_size = sizeof TABLE, .name = NAME                                                        \
   }
 
 HITLESS_NOTE static const struct hitless_module_note note = {
