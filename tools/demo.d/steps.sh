@@ -253,7 +253,7 @@ start_load() {
   say "starting the load: counted packets of 64 UEs in a closed loop, and of 8 behind the closed gate"
   # What is captured shall be readable in a reasonable time.
   local rate=()
-  [[ -z $capture ]] || rate=(--rate 10000)
+  [[ -z $capture ]] || rate=(--rate 5000)
   start generate gnb "$gnbsim" generate --local "$n3_generator" --upf "$n3_upf" --sink "$sink" \
     --ue "$ues_counted" --free-ue "$ues_gated" --free-every 100 --window 256 --size 200 "${rate[@]}"
   ((memory)) || start iperf_load gnb iperf3 -c 10.6.0.2 -B 10.60.0.1 -u -b 10M -l 1000 -t 600 --json
