@@ -57,6 +57,7 @@ let ground: [Target] = [
   library("Ground", "Platform", ["CPlatform", "Refusal"]),
   library("Ground", "Digests", ["Bytes", "COpenSSL", "CXXHash"]),
   library("Ground", "ElfImage", ["Bytes", "Refusal"]),
+  library("Ground", "CodeReferences"),
   library("Ground", "DeltaModel", ["Bytes"]),
   library("Ground", "PatchFormat", ["Bytes", "Digests"]),
   library("Ground", "Signing", ["COpenSSL", "Bytes", "Digests", "Refusal"]),
