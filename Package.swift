@@ -201,6 +201,7 @@ let package = Package(
         "Bytes", "DeltaEncoder", "DeltaModel", "Digests", "PatchFormat", "Refusal", "Signing",
         "TestSupport", "Verification",
       ], exclude: ["Judges"]),
+    tests("CodeReferences", ["CodeReferences", "TestSupport"], exclude: ["Judges"]),
     tests("DeltaModel", ["Bytes", "DeltaModel", "TestSupport"]),
     tests("DeltaEncoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "TestSupport"]),
     tests("DeltaDecoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "TestSupport"]),
