@@ -82,13 +82,13 @@ package struct ByteKind: RawRepresentable, Hashable, Sendable {
   package static let loongBranch26 = ByteKind(rawValue: 26)
   /// BEQZ, BNEZ, BCEQZ, BCNEZ.
   package static let loongBranch21 = ByteKind(rawValue: 27)
-  /// BEQ … BGEU, and JIRL only as partner of PCADDU18I.
+  /// BEQ … BGEU.
   package static let loongBranch16 = ByteKind(rawValue: 28)
   /// PCALAU12I with a partner.
   package static let loongPage = ByteKind(rawValue: 29)
   /// ADDI.D, load or store of a register that PCALAU12I has set.
   package static let loongLow12 = ByteKind(rawValue: 30)
-  /// PCADDU18I with a JIRL behind it.
+  /// PCADDU18I; its partner is the JIRL directly behind it.
   package static let loongCall = ByteKind(rawValue: 31)
   /// PCADDI.
   package static let loongPCAddI = ByteKind(rawValue: 32)
@@ -136,4 +136,12 @@ package struct ByteKind: RawRepresentable, Hashable, Sendable {
   package static let relativeRelocation = ByteKind(rawValue: 52)
   /// Eight bytes of `.relr.dyn` that are a bitmap.
   package static let relativeBitmap = ByteKind(rawValue: 53)
+
+  // LoongArch64, continued: fields are whole words.
+  /// JIRL directly behind a PCADDU18I.
+  package static let loongCallEnd = ByteKind(rawValue: 54)
+  /// PCADDU12I (every PLT has it): like `loongPage`, but relative to the place and not to its page.
+  package static let loongRelativePage = ByteKind(rawValue: 55)
+  /// ADDI.D, load or store of a register that PCADDU12I has set.
+  package static let loongRelativeLow12 = ByteKind(rawValue: 56)
 }
