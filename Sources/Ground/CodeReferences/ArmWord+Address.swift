@@ -40,7 +40,7 @@ extension ArmWord {
     (place & ~0xfff) &+ distance(word) &<< 12
   }
 
-  /// immhi:immlo of ADR and ADRP (C6.2): bits 23 ... 5 and 30 ... 29.
+  /// immhi:immlo of ADR and ADRP (C6.2): bits 23 to 5 and 30 to 29.
   @inline(__always)
   private static func distance(_ word: UInt32) -> UInt64 {
     Field.signed(word, at: 5, bits: 19) &<< 2 | UInt64(word >> 29 & 3)
@@ -71,7 +71,7 @@ extension ArmWord {
     }
   }
 
-  /// The opcode bits of `word`: bits 31 ... 21 and, above them, bits 15 ... 10, without those that
+  /// The opcode bits of `word`: bits 31 to 21 and, above them, bits 15 to 10, without those that
   /// are registers or immediates in the word's group.
   @inline(__always)
   static func instructionClass(_ word: UInt32) -> Int {

@@ -1,21 +1,21 @@
 /// AArch64 instructions (Arm ARM, DDI 0487, C4 "A64 instruction set encoding").
 enum ArmWord: WordSet {
   static let zero: UInt32 = 31
-  /// x0 ... x18 and x30: what a call may change (AAPCS64, 6.1.1).
+  /// x0 to x18 and x30: what a call may change (AAPCS64, 6.1.1).
   private static let callClobbers: UInt32 = 0x4007_ffff
 
   /// A word of kind `armLow12` completes every ADRP.
   @inline(__always)
   static func pair(low: ByteKind, page: ByteKind, distance: Int) -> ByteKind? { low }
 
-  /// Bits 4 ... 0, the destination of most instructions, as a mask.
+  /// Bits 4 to 0, the destination of most instructions, as a mask.
   @inline(__always)
   private static func destination(_ word: UInt32) -> UInt32 { WordEffect.bit(word) }
-  /// Bits 9 ... 5, the base register of loads and stores.
+  /// Bits 9 to 5, the base register of loads and stores.
   @inline(__always)
   private static func base(_ word: UInt32) -> UInt32 { word >> 5 & 31 }
 
-  /// What the word does; the main groups by bits 28 ... 25 (C4.1).
+  /// What the word does; the main groups by bits 28 to 25 (C4.1).
   @inline(__always)
   static func effect(_ word: UInt32) -> WordEffect {
     switch word >> 25 & 15 {
@@ -140,7 +140,7 @@ enum ArmWord: WordSet {
       let writesBack = word & 0x0080_0000 != 0
       return WordEffect(.armWord, clearing: writesBack ? WordEffect.bit(base(word)) : 0)
     }
-    // Rs (bits 20 ... 16) is the status of a store and the result of a compare and swap.
+    // Rs (bits 20 to 16) is the status of a store and the result of a compare and swap.
     let status = WordEffect.bit(word >> 16)
     if word & 0x0040_0000 == 0 {
       let isOrdered = word & 0x00a0_0000 == 0x0080_0000
@@ -160,7 +160,7 @@ enum ArmWord: WordSet {
   /// Vector and floating-point instructions (C4.1.96); a few write a general register.
   @inline(__always)
   private static func vector(_ word: UInt32) -> WordEffect {
-    // Conversions between floating point and integer: opcode (18 ... 16) 010, 011 and 111 go to
+    // Conversions between floating point and integer: opcode (18 to 16) 010, 011 and 111 go to
     // the floating-point side.
     if word & 0x5f20_fc00 == 0x1e20_0000 {
       let opcode = word >> 16 & 7

@@ -47,7 +47,7 @@ extension LoongArchWord {
     }
   }
 
-  /// offs26 of B and BL: bits 25 ... 10 are its low 16, bits 9 ... 0 its high 10.
+  /// offs26 of B and BL: bits 25 to 10 are its low 16, bits 9 to 0 its high 10.
   @inline(__always)
   private static func branch26(_ word: UInt32) -> UInt64 {
     Field.signed(word, at: 0, bits: 10) &<< 18 | UInt64(word >> 10 & 0xffff) << 2
@@ -59,7 +59,7 @@ extension LoongArchWord {
     return old & 0xfc00_0000 | (field & 0xffff) << 10 | field >> 16
   }
 
-  /// offs21: bits 25 ... 10 are its low 16, bits 4 ... 0 its high 5.
+  /// offs21: bits 25 to 10 are its low 16, bits 4 to 0 its high 5.
   @inline(__always)
   private static func branch21(_ word: UInt32) -> UInt64 {
     Field.signed(word, at: 0, bits: 5) &<< 18 | UInt64(word >> 10 & 0xffff) << 2
@@ -74,7 +74,7 @@ extension LoongArchWord {
   @inline(__always)
   private static func si20(_ word: UInt32) -> UInt64 { Field.signed(word, at: 5, bits: 20) }
 
-  /// si12 in bits 21 ... 10; 0 if there is no partner.
+  /// si12 in bits 21 to 10; 0 if there is no partner.
   @inline(__always)
   private static func si12(_ word: UInt32) -> UInt64 { Field.signed(word, at: 10, bits: 12) }
 

@@ -1,7 +1,7 @@
 /// LoongArch64 instructions (LoongArch Reference Manual, volume 1, appendix B).
 enum LoongArchWord: WordSet {
   static let zero: UInt32 = 0
-  /// ra, a0 ... a7 and t0 ... t8: what a call may change (ELF psABI, "Register Convention").
+  /// ra, a0 to a7 and t0 to t8: what a call may change (ELF psABI, "Register Convention").
   private static let callClobbers: UInt32 = 0x001f_fff2
 
   /// PCADDU18I goes with the JIRL directly behind it, the other two with what has a si12.
@@ -14,14 +14,14 @@ enum LoongArchWord: WordSet {
     }
   }
 
-  /// Bits 4 ... 0, rd, as a mask.
+  /// Bits 4 to 0, rd, as a mask.
   @inline(__always)
   private static func destination(_ word: UInt32) -> UInt32 { WordEffect.bit(word) }
-  /// Bits 9 ... 5, rj.
+  /// Bits 9 to 5, rj.
   @inline(__always)
   private static func base(_ word: UInt32) -> UInt32 { word >> 5 & 31 }
 
-  /// What the word does; the opcodes of six bits are in bits 31 ... 26.
+  /// What the word does; the opcodes of six bits are in bits 31 to 26.
   @inline(__always)
   static func effect(_ word: UInt32) -> WordEffect {
     switch word >> 26 {
@@ -45,7 +45,7 @@ enum LoongArchWord: WordSet {
     }
   }
 
-  /// Arithmetic on general registers, ADDI.D among it; bits 31 ... 24 = 1 are floating point.
+  /// Arithmetic on general registers, ADDI.D among it; bits 31 to 24 = 1 are floating point.
   @inline(__always)
   private static func arithmetic(_ word: UInt32) -> WordEffect {
     if word >> 22 == 0x0b {
@@ -71,7 +71,7 @@ enum LoongArchWord: WordSet {
     }
   }
 
-  /// Loads and stores with si12: bits 25 ... 22 are the operation (11 is PRELD).
+  /// Loads and stores with si12: bits 25 to 22 are the operation (11 is PRELD).
   @inline(__always)
   private static func memory(_ word: UInt32) -> WordEffect {
     let operation = word >> 22 & 15
@@ -81,7 +81,7 @@ enum LoongArchWord: WordSet {
       .loongWord, low: .loongLow12, base: base(word), clearing: loads ? destination(word) : 0)
   }
 
-  /// Loads and stores with an index, and atomics: bits 25 ... 18 are the operation.
+  /// Loads and stores with an index, and atomics: bits 25 to 18 are the operation.
   @inline(__always)
   private static func indexed(_ word: UInt32) -> WordEffect {
     let writes =

@@ -36,17 +36,17 @@ extension RiscVWord {
     }
   }
 
-  /// U-type: bits 31 ... 12 as they stand.
+  /// U-type: bits 31 to 12 as they stand.
   @inline(__always)
   private static func upper(_ word: UInt32) -> UInt64 {
     UInt64(bitPattern: Int64(Int32(bitPattern: word & 0xffff_f000)))
   }
 
-  /// I-type: bits 31 ... 20.
+  /// I-type: bits 31 to 20.
   @inline(__always)
   private static func lowI(_ word: UInt32) -> UInt64 { Field.signed(word, at: 20, bits: 12) }
 
-  /// S-type: bits 31 ... 25 and 11 ... 7.
+  /// S-type: bits 31 to 25 and 11 to 7.
   @inline(__always)
   private static func lowS(_ word: UInt32) -> UInt64 {
     Field.signed(word, at: 25, bits: 7) &<< 5 | UInt64(word >> 7 & 31)
@@ -59,7 +59,7 @@ extension RiscVWord {
     return word & 0x78 == 0x20 ? lowS(word) : lowI(word)
   }
 
-  /// J-type: imm[20|10:1|11|19:12] in bits 31 ... 12.
+  /// J-type: imm[20|10:1|11|19:12] in bits 31 to 12.
   @inline(__always)
   private static func jump(_ word: UInt32) -> UInt64 {
     let low =
@@ -78,7 +78,7 @@ extension RiscVWord {
       | Field.move(field, from: 11, count: 8, to: 12)
   }
 
-  /// B-type: imm[12|10:5] in bits 31 ... 25, imm[4:1|11] in bits 11 ... 7.
+  /// B-type: imm[12|10:5] in bits 31 to 25, imm[4:1|11] in bits 11 to 7.
   @inline(__always)
   private static func branch(_ word: UInt32) -> UInt64 {
     let low =
@@ -96,7 +96,7 @@ extension RiscVWord {
       | Field.move(field, from: 10, count: 1, to: 7)
   }
 
-  /// CJ-type: imm[11|4|9:8|10|6|7|3:1|5] in bits 12 ... 2.
+  /// CJ-type: imm[11|4|9:8|10|6|7|3:1|5] in bits 12 to 2.
   @inline(__always)
   private static func compressedJump(_ word: UInt32) -> UInt64 {
     let low =
@@ -118,7 +118,7 @@ extension RiscVWord {
       | Field.move(field, from: 10, count: 1, to: 12)
   }
 
-  /// CB-type: imm[8|4:3] in bits 12 ... 10, imm[7:6|2:1|5] in bits 6 ... 2.
+  /// CB-type: imm[8|4:3] in bits 12 to 10, imm[7:6|2:1|5] in bits 6 to 2.
   @inline(__always)
   private static func compressedBranch(_ word: UInt32) -> UInt64 {
     let low =
@@ -148,9 +148,10 @@ extension RiscVWord {
     }
   }
 
-  /// The opcode, the function and, where both are registers' operations, the long function:
-  /// bits 6 ... 2, 14 ... 12 and 31 ... 25. Half words have 1 << 16 and up: bits 15 ... 13 and
-  /// 1, 0, and in quadrants 1 and 2 with function 4 bits 12 ... 10 and 6 ... 5.
+  /// A number for the instruction.
+  ///
+  /// The opcode, the function and, in operations on registers only, the long function: bits 6 to 2, 14 to 12 and 31 to 25. Half words have 1 << 16 and up: bits 15 to 13 and
+  /// 1, 0, and in quadrants 1 and 2 with function 4 bits 12 to 10 and 6 to 5.
   @inline(__always)
   static func instructionClass(_ word: UInt32) -> Int {
     let function = word >> 12 & 7

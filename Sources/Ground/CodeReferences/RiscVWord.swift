@@ -2,7 +2,7 @@
 /// and "C Extension").
 enum RiscVWord: WordSet {
   static let zero: UInt32 = 0
-  /// ra, t0 ... t6 and a0 ... a7: what a call may change (RISC-V calling convention).
+  /// ra, t0 to t6 and a0 to a7: what a call may change (RISC-V calling convention).
   private static let callClobbers: UInt32 = 0xf003_fce2
 
   /// Both forms of low halves complete every AUIPC.
@@ -14,10 +14,10 @@ enum RiscVWord: WordSet {
   @inline(__always)
   static func isWord(_ half: UInt32) -> Bool { half & 3 == 3 }
 
-  /// rd, bits 11 ... 7, as a mask.
+  /// rd, bits 11 to 7, as a mask.
   @inline(__always)
   private static func destination(_ word: UInt32) -> UInt32 { WordEffect.bit(word >> 7) }
-  /// rs1, bits 19 ... 15.
+  /// rs1, bits 19 to 15.
   @inline(__always)
   private static func base(_ word: UInt32) -> UInt32 { word >> 15 & 31 }
 
@@ -62,8 +62,10 @@ enum RiscVWord: WordSet {
   @inline(__always)
   private static func isScalar(_ function: UInt32) -> Bool { function >= 1 && function <= 4 }
 
-  /// What a jump with link register `link` clears: ra and t0 make it a call. A jump without link
-  /// to a place that is `known` leaves everything, one through a register nothing.
+  /// What a jump with link register `link` clears.
+  ///
+  /// With a link it is a call. A jump without link to a place that is `known` clears nothing, one
+  /// through a register everything.
   @inline(__always)
   private static func jump(_ link: UInt32, known: Bool) -> UInt32 {
     if link == 0 { return known ? 0 : ~0 }
@@ -88,7 +90,7 @@ enum RiscVWord: WordSet {
     return function == 7 || (function == 2 && word >> 26 == 0b010000)
   }
 
-  /// Instructions of two bytes, by quadrant (bits 1, 0) and function (bits 15 ... 13).
+  /// Instructions of two bytes, by quadrant (bits 1, 0) and function (bits 15 to 13).
   @inline(__always)
   private static func compressed(_ word: UInt32) -> WordEffect {
     let low = WordEffect.bit(8 | word >> 2 & 7)

@@ -115,8 +115,10 @@ package struct WordCode: Sendable {
   /// How many classes of instructions there can be.
   package static let classCount = 1 << 17
 
-  /// A number below `classCount` that says which instruction a word is: the bits of its opcode
-  /// without registers and immediates. A half word is passed zero-extended.
+  /// A number below `classCount` that says which instruction a word is.
+  ///
+  /// It is made of the bits of the opcode, without registers and immediates. A half word is passed
+  /// zero-extended.
   package func instructionClass(_ word: UInt32) -> Int {
     switch machine {
     case .arm: ArmWord.instructionClass(word)
