@@ -44,6 +44,10 @@ enum ArmWord: WordSet {
   }
 
   /// Branches, exceptions and system instructions (C4.1.93).
+  ///
+  /// Behind RET and BR comes code that is reached from elsewhere: a part of the same function, where
+  /// the registers that calls preserve still hold what they held, or another function, which does
+  /// not look at those before it has set them. So all branches through registers act as calls.
   @inline(__always)
   private static func branch(_ word: UInt32) -> WordEffect {
     switch word >> 24 {
@@ -51,16 +55,12 @@ enum ArmWord: WordSet {
     case 0x94...0x97: WordEffect(.armBranch26, clearing: callClobbers)
     case 0x54, 0x34, 0x35, 0xb4, 0xb5: WordEffect(.armBranch19)
     case 0x36, 0x37, 0xb6, 0xb7: WordEffect(.armBranch14)
-    case 0xd6, 0xd7: WordEffect(.armWord, clearing: isCall(word) ? callClobbers : ~0)
+    case 0xd6, 0xd7: WordEffect(.armWord, clearing: callClobbers)
     // MRS and SYSL have bit 21 set and write a register.
     case 0xd5: WordEffect(.armWord, clearing: word & 0x0020_0000 != 0 ? destination(word) : 0)
     default: WordEffect(.armWord)
     }
   }
-
-  /// Whether a branch to a register is a call: BLR, BLRAA and their kin have opc = x001.
-  @inline(__always)
-  private static func isCall(_ word: UInt32) -> Bool { word >> 21 & 7 == 1 }
 
   /// Loads and stores (C4.1.94).
   @inline(__always)
@@ -78,7 +78,7 @@ enum ArmWord: WordSet {
   private static func single(_ word: UInt32) -> WordEffect {
     let isVector = word & 0x0400_0000 != 0
     let loads = !isVector && word & 0x00c0_0000 != 0 && !isPrefetch(word)
-    let cleared = loads ? destination(word) : 0
+    let cleared = loads ? lost(destination(word), word) : 0
     if word & 0x0100_0000 != 0 {
       guard let scale = scale(word), (word >> 10 & 0xfff) << scale < 4096 else {
         return WordEffect(.armWord, clearing: cleared)
@@ -110,12 +110,22 @@ enum ArmWord: WordSet {
     return size == 0 ? 4 : nil
   }
 
+  /// The registers that a load from the base register of `word` clears, of those in `loaded`.
+  ///
+  /// What comes from the stack into a register that calls preserve is what the caller had there: an
+  /// epilogue. Behind its RET often stands code that branched away before it, so it counts as if
+  /// it had not been.
+  @inline(__always)
+  private static func lost(_ loaded: UInt32, _ word: UInt32) -> UInt32 {
+    base(word) == 31 ? loaded & callClobbers : loaded
+  }
+
   /// LDP, STP and their kin: bits 24, 23 are 01 and 11 where the base is written back.
   @inline(__always)
   private static func pairAccess(_ word: UInt32) -> WordEffect {
     var cleared: UInt32 = 0
     if word & 0x0440_0000 == 0x0040_0000 {
-      cleared = destination(word) | WordEffect.bit(word >> 10)
+      cleared = lost(destination(word) | WordEffect.bit(word >> 10), word)
     }
     if word & 0x0080_0000 != 0 { cleared |= WordEffect.bit(base(word)) }
     return WordEffect(.armWord, clearing: cleared)

@@ -8,7 +8,7 @@ package struct WordCode: Sendable {
   private let machine: Machine
 
   /// How far apart the halves of an address pair may stand, in bytes.
-  package static let pairReach = 512
+  package static let pairReach = 1024
   /// How far away from a byte the bytes may stand that decide what it is.
   package static let reach = pairReach + RiscVSweep.block + RiscVSweep.approach
 
