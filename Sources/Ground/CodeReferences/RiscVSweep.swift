@@ -5,8 +5,9 @@
 /// by file offset): it is walked from `approach` bytes before the block (but not from before the
 /// section), and the block's first instruction begins where that walk first reaches the block:
 /// at its first or at its second half word. Real code falls into step long before that.
-/// Where the ways of two blocks do not meet, the half words between them are `riscHalf`, each
-/// a start, and say nothing of registers.
+/// A block's way goes on to where the next block's begins. An instruction of four bytes that would
+/// go beyond that, because the two ways do not meet, is `riscHalf` instead, as many half words as
+/// there are before it, each a start; those say nothing of registers.
 struct RiscVSweep {
   /// How many bytes have one way.
   static let block = 512
@@ -80,7 +81,8 @@ struct RiscVSweep {
       } else if place &+ 4 <= stop {
         let word = WordView.word(bytes, at: place)
         let step = tracker.step(RiscVWord.self, RiscVWord.effect(word), at: place)
-        view.record(step, at: place, &kinds, &partners)
+        view.put(step.kind, at: place, count: 4, &kinds)
+        view.record(step, at: place, &partners)
         place &+= 4
       } else {
         view.put(.riscHalf, at: place, count: 2, &kinds)

@@ -68,12 +68,21 @@ struct PairTracker {
   private var places: [32 of Int] = .init(repeating: 0)
   private var kinds: [32 of UInt8] = .init(repeating: 0)
 
-  /// Follows the instruction at `place` and returns the kind of its word, and the offset of the
-  /// page instruction it completes (-1 for none), and whether it is the first to do so.
+  /// What an instruction turned out to be.
+  struct Step {
+    /// The kind of its word.
+    let kind: ByteKind
+    /// The offset of the page instruction that it completes, or -1.
+    let page: Int
+    /// Whether it is the first to do so.
+    let isFirst: Bool
+  }
+
+  /// Follows the instruction at `place`.
   @inline(__always)
   mutating func step<Words: WordSet>(
     _ words: Words.Type, _ effect: WordEffect, at place: Int
-  ) -> (kind: ByteKind, page: Int, isFirst: Bool) {
+  ) -> Step {
     var kind = effect.kind
     var page = -1
     var isFirst = false
@@ -97,6 +106,6 @@ struct PairTracker {
       places[Int(effect.page)] = place
       kinds[Int(effect.page)] = effect.kind.rawValue
     }
-    return (kind, page, isFirst)
+    return Step(kind: kind, page: page, isFirst: isFirst)
   }
 }

@@ -14,7 +14,7 @@ struct WordView {
   init?(_ bytes: Span<UInt8>, section: Range<Int>, window: Range<Int>) {
     let whole = section.clamped(to: 0..<bytes.count)
     let part = window.clamped(to: whole)
-    guard !part.isEmpty else { return nil }
+    guard !part.isEmpty, window.lowerBound >= 0 else { return nil }
     self.section = whole
     self.window = part
     origin = window.lowerBound
@@ -30,17 +30,18 @@ struct WordView {
   /// Gives the `count` bytes from `place` on the kind `kind`, as far as they are in the window.
   @inline(__always)
   func put(_ kind: ByteKind, at place: Int, count: Int, _ kinds: inout MutableSpan<UInt8>) {
-    let marks = ByteKind.first | ByteKind.start
-    let index = place &- origin
+    let start = place &- origin
     if place >= window.lowerBound && place &+ count <= window.upperBound
-      && index &+ count <= kinds.count
+      && start &+ count <= kinds.count
     {
-      kinds[index] = kind.rawValue | marks
-      for next in 1..<count { kinds[index &+ next] = kind.rawValue }
+      kinds[start] = kind.rawValue | ByteKind.first | ByteKind.start
+      for next in 1..<count { kinds[start &+ next] = kind.rawValue }
       return
     }
-    for next in 0..<count where window.contains(place &+ next) && index &+ next < kinds.count {
-      kinds[index &+ next] = next == 0 ? kind.rawValue | marks : kind.rawValue
+    for next in 0..<count where window.contains(place &+ next) {
+      let index = place &+ next &- origin
+      guard index < kinds.count else { return }
+      kinds[index] = next == 0 ? kind.rawValue | ByteKind.first | ByteKind.start : kind.rawValue
     }
   }
 
@@ -66,22 +67,52 @@ struct WordView {
     var place = max(first, (window.lowerBound & ~3) &- WordCode.pairReach)
     let end = min(last, cellsEnd &+ WordCode.pairReach)
     var tracker = PairTracker()
+    let before = min(end, window.lowerBound)
+    edge(words, bytes, from: &place, to: before, &tracker, &kinds, &partners)
+    let inner = min(last, window.upperBound & ~3, (origin &+ kinds.count) & ~3)
+    while place < inner {
+      let effect = words.effect(WordView.word(bytes, at: place))
+      let step = tracker.step(words, effect, at: place)
+      fill(step.kind, at: place &- origin, &kinds)
+      record(step, at: place, &partners)
+      place &+= 4
+    }
+    edge(words, bytes, from: &place, to: end, &tracker, &kinds, &partners)
+  }
+
+  /// Follows the words from `place` to `end` where not all of them are in the window.
+  private func edge<Words: WordSet>(
+    _ words: Words.Type, _ bytes: Span<UInt8>, from place: inout Int, to end: Int,
+    _ tracker: inout PairTracker,
+    _ kinds: inout MutableSpan<UInt8>, _ partners: inout MutableSpan<Int16>
+  ) {
     while place < end {
       // Behind the window only pages that are still waiting for a partner matter.
       if place >= cellsEnd && tracker.fresh == 0 { return }
       let effect = words.effect(WordView.word(bytes, at: place))
-      record(tracker.step(words, effect, at: place), at: place, &kinds, &partners)
+      let step = tracker.step(words, effect, at: place)
+      if place < window.upperBound && place &+ 4 > window.lowerBound {
+        put(step.kind, at: place, count: 4, &kinds)
+      }
+      record(step, at: place, &partners)
       place &+= 4
     }
   }
 
-  /// Writes down what the tracker says of the word at `place`.
+  /// Gives four bytes of `kinds` the kind of a word that is wholly in them.
+  @inline(__always)
+  private func fill(_ kind: ByteKind, at index: Int, _ kinds: inout MutableSpan<UInt8>) {
+    kinds[index] = kind.rawValue | ByteKind.first | ByteKind.start
+    kinds[index &+ 1] = kind.rawValue
+    kinds[index &+ 2] = kind.rawValue
+    kinds[index &+ 3] = kind.rawValue
+  }
+
+  /// Writes down the partners that the tracker found at `place`.
   @inline(__always)
   func record(
-    _ step: (kind: ByteKind, page: Int, isFirst: Bool), at place: Int,
-    _ kinds: inout MutableSpan<UInt8>, _ partners: inout MutableSpan<Int16>
+    _ step: PairTracker.Step, at place: Int, _ partners: inout MutableSpan<Int16>
   ) {
-    if place < window.upperBound { put(step.kind, at: place, count: 4, &kinds) }
     guard step.page >= 0 else { return }
     put(partner: step.page, at: place, &partners)
     if step.isFirst { put(partner: place, at: step.page, &partners) }
