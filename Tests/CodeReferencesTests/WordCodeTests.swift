@@ -70,6 +70,44 @@ struct WordCodeTests {
     #expect(ldr(0x1ff4) == nil)
   }
 
+  @Test(arguments: [-2048, -2047, -1, 0, 1, 2046, 2047] as [Int64])
+  func `a page half comes back whatever its signed low half is`(low: Int64) {
+    // PCALAU12I and ADDI.D, PCADDU12I and LD.D, AUIPC and ADDI, AUIPC and SD.
+    let signed = UInt32(truncatingIfNeeded: low) & 0xfff
+    let loong = 0x02c0_0000 | signed << 10
+    let stored: UInt32 = 0x3023 | (signed >> 5) << 25 | (signed & 31) << 7
+    let pairs: [(ByteKind, UInt32, UInt32)] = [
+      (.loongPage, 0x1a00_2460, loong), (.loongRelativePage, 0x1c00_2460, loong | 0x2600_0000),
+      (.riscPage, 0x1234_5417, signed << 20 | 0x13), (.riscPage, 0x1234_5417, stored),
+    ]
+    for (kind, page, partner) in pairs {
+      let place: UInt64 = 0x7654_3210
+      let target = WordCode.target(
+        kind, word: page, place: place, partner: partner, partnerPlace: place + 4)
+      let alone = WordCode.target(
+        kind, word: page, place: place, partner: 0, partnerPlace: place)
+      #expect(target == alone &+ UInt64(bitPattern: low))
+      let again = WordCode.word(
+        kind, old: page & 0x7f, target: target, place: place, partnerPlace: 0)
+      #expect(again.map { $0 & ~0xfff } == page & ~0xfff || kind != .riscPage)
+      #expect(again.map { $0 >> 5 & 0xf_ffff } == page >> 5 & 0xf_ffff || kind == .riscPage)
+    }
+  }
+
+  /// Five words whose second halves look like words, then C.NOP: out of step for up to 22 bytes.
+  @Test func `RISC-V instructions begin where they begin from the section's start on`() throws {
+    let half: [UInt8] = [1, 0]
+    let word: [UInt8] = [0x13, 0, 3, 0]
+    var bytes: [UInt8] = []
+    var starts: Set<Int> = []
+    for count in 0..<1000 {
+      starts.insert(bytes.count)
+      bytes += count % 6 == 5 ? half : word
+    }
+    let marked = MarkedCode(try #require(WordCode(machine: 243)), bytes)
+    #expect(Set(marked.kinds.indices.filter { marked.start($0) != nil }) == starts)
+  }
+
   @Test(arguments: machines, 0..<6 as Range<UInt64>)
   func `marks do not depend on where windows begin and end`(machine: UInt16, seed: UInt64) throws {
     let code = try #require(WordCode(machine: machine))
