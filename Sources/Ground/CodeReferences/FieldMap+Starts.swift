@@ -1,0 +1,93 @@
+/// Where things start in sections of each role.
+extension FieldMap {
+  /// How many bytes of words are marked at a time.
+  private static let wordWindow = 1 << 16
+
+  /// Marks the words of a section, or half words.
+  static func markWords(
+    _ bytes: Span<UInt8>, _ range: Range<Int>, _ words: WordCode, _ bitmap: inout StartBitmap
+  ) {
+    var kinds = [UInt8](repeating: 0, count: wordWindow)
+    var partners = [Int16](repeating: 0, count: wordWindow / 4 + 1)
+    var start = range.lowerBound
+    while start < range.upperBound {
+      // Windows end at multiples of 4, as words do.
+      let window = start..<min(start / 4 &* 4 &+ wordWindow, range.upperBound)
+      var kindSpan = kinds.mutableSpan
+      var partnerSpan = partners.mutableSpan
+      words.mark(
+        bytes, section: range, window: window, kinds: &kindSpan, partners: &partnerSpan)
+      for index in 0..<window.count where kindSpan[index] & ByteKind.start != 0 {
+        bitmap.insert(start &+ index)
+      }
+      start = window.upperBound
+    }
+  }
+
+  /// Marks the records of `.eh_frame`, up to one that does not end in it.
+  static func markFrames(_ bytes: Span<UInt8>, _ range: Range<Int>, _ bitmap: inout StartBitmap) {
+    var start = range.lowerBound
+    while let record = FrameRecord(bytes, at: start, limit: range.upperBound) {
+      bitmap.insert(start)
+      start = record.end
+    }
+  }
+
+  /// Marks the strings of a table: its first byte, and each that follows a NUL.
+  static func markStrings(_ bytes: Span<UInt8>, _ range: Range<Int>, _ bitmap: inout StartBitmap) {
+    bitmap.insert(range.lowerBound)
+    for index in range where bytes[index] == 0 && index &+ 1 < range.upperBound {
+      bitmap.insert(index &+ 1)
+    }
+  }
+}
+
+/// A linear sweep over the x86-64 instructions of a section.
+struct CodeSweep {
+  let range: Range<Int>
+  let address: UInt64
+  let layout: ElfLayout
+
+  /// Marks where instructions start, and gathers the addresses of read-only data that they take.
+  ///
+  /// An address is taken by `lea disp32(%rip), %r64`, that is by seven bytes: REX.W with any of R, X
+  /// and B (48 … 4F), 8D, a ModRM of which mod is 0 and rm 5, and the displacement.
+  func mark(
+    _ bytes: Span<UInt8>, _ bitmap: inout StartBitmap, _ taken: inout TakenAddresses
+  ) {
+    var constants: Range<Int> = 0..<0
+    var constantsAddress: UInt64 = 0
+    var start = range.lowerBound
+    while start < range.upperBound {
+      bitmap.insert(start)
+      guard isAddressTaken(bytes, start) else {
+        start &+= X86Instruction(bytes, at: start, end: range.upperBound).count
+        continue
+      }
+      let place = address &+ UInt64(start &- range.lowerBound)
+      let target = place &+ 7 &+ bytes.signed32(at: start &+ 3)
+      start &+= 7
+      if target &- constantsAddress >= UInt64(constants.count) {
+        (constants, constantsAddress) = constantSection(at: target)
+      }
+      guard target &- constantsAddress < UInt64(constants.count), target & 3 == 0 else { continue }
+      let offset = constants.lowerBound &+ Int(target &- constantsAddress)
+      if offset & 3 == 0 { taken.insert(offset) }
+    }
+  }
+
+  @inline(__always)
+  private func isAddressTaken(_ bytes: Span<UInt8>, _ start: Int) -> Bool {
+    guard start <= range.upperBound &- 7 else { return false }
+    return bytes[start] & 0xf8 == 0x48 && bytes[start &+ 1] == 0x8d
+      && bytes[start &+ 2] & 0xc7 == 0x05
+  }
+
+  /// The read-only data at the address; empty when there is none.
+  private func constantSection(at target: UInt64) -> (Range<Int>, UInt64) {
+    guard let section = layout.section(atAddress: target), layout.role(section) == .readOnly else {
+      return (0..<0, 0)
+    }
+    return (FieldMap.fieldRange(section, of: layout), layout.address(of: section))
+  }
+}

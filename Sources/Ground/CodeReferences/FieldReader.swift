@@ -1,0 +1,120 @@
+/// Reads the fields of a base through a small cache of pages.
+package struct FieldReader: Sendable {
+  /// How many pages are kept; a page has one place only.
+  private static let slotCount = 16
+
+  /// The fields.
+  package let map: FieldMap
+  private var pages: [FieldPage]
+  /// The section of the last address that was asked for: its bytes, and where they are loaded.
+  private var range: Range<Int> = 0..<0
+  private var address: UInt64 = 0
+
+  /// Reads the fields of `map`.
+  package init(_ map: FieldMap) {
+    self.map = map
+    pages = Array(repeating: FieldPage(), count: Self.slotCount)
+  }
+
+  /// What the byte at `offset` is; `none` outside the file.
+  @inline(__always)
+  package mutating func kind(at offset: Int) -> ByteKind {
+    let slot = (offset >> 12) & (Self.slotCount &- 1)
+    if pages[slot].index != offset >> 12 { load(offset >> 12, slot) }
+    return ByteKind(rawValue: pages[slot].kinds[offset & 4095])
+  }
+
+  /// How many bytes after the word at `offset` its partner stands, 0 when it has none.
+  @inline(__always)
+  package mutating func partner(at offset: Int) -> Int {
+    let slot = (offset >> 12) & (Self.slotCount &- 1)
+    if pages[slot].index != offset >> 12 { load(offset >> 12, slot) }
+    return Int(pages[slot].partners[(offset & 4095) >> 2])
+  }
+
+  @inline(never)
+  private mutating func load(_ index: Int, _ slot: Int) { map.fill(&pages[slot], index: index) }
+
+  /// The address that the reference field of this kind at `offset` names, or nil when it is no
+  /// reference, or is not loaded.
+  ///
+  /// For `commonEntryPointer` it is the address of the CIE, for an indirect personality pointer that of
+  /// the word it names, for `rip0` … `rip4` and branches of x86-64 that relative to the end of the
+  /// instruction.
+  @inline(__always)
+  package mutating func target(at offset: Int, kind: ByteKind) -> UInt64? {
+    switch kind.plain {
+    case .address64, .relativeRelocation: return map.bytes.span.littleEndian64(at: offset)
+    case .jumpTableEntry:
+      guard let base = map.jumpTableBase(at: offset) else { return nil }
+      return base &+ map.bytes.span.signed32(at: offset)
+    case .none, .prefix, .opcode, .modRM, .sib, .displacement8, .displacement32, .immediate8,
+      .immediate16, .immediate32, .immediate64, .bad, .armWord, .loongWord, .riscWord, .riscHalf,
+      .symbolIndex, .stringOffset, .symbolSize, .sectionSize, .codeRange, .pltIndex,
+      .relativeBitmap:
+      return nil
+    default: break
+    }
+    guard let place = place(of: offset) else { return nil }
+    return Self.target(map.bytes.span, at: offset, kind: kind.plain, place: place)
+      ?? wordTarget(at: offset, kind: kind.plain, place: place)
+  }
+
+  /// What a field that counts from itself names, or nil when it is not of that kind.
+  @inline(__always)
+  private static func target(
+    _ bytes: Span<UInt8>, at offset: Int, kind: ByteKind, place: UInt64
+  ) -> UInt64? {
+    let near = place &+ bytes.signed32(at: offset)
+    switch kind {
+    case .relative8:
+      return place &+ 1 &+ UInt64(bitPattern: Int64(Int8(bitPattern: bytes[offset])))
+    case .relative32, .rip0: return near &+ 4
+    case .rip1: return near &+ 5
+    case .rip2: return near &+ 6
+    case .rip4: return near &+ 8
+    case .relativeAddress32: return near
+    case .commonEntryPointer: return place &- UInt64(bytes.littleEndian32(at: offset))
+    default: return nil
+    }
+  }
+
+  /// The address behind what an FDE's or a symbol's range describes: where the field before it says
+  /// that it begins, and as far on as the field at `offset` says.
+  ///
+  /// Nil when the field is no `codeRange` or `symbolSize`, or is not loaded where that matters.
+  package mutating func end(at offset: Int, kind: ByteKind) -> UInt64? {
+    if kind.plain == .symbolSize {
+      let bytes = map.bytes.span
+      return bytes.littleEndian64(at: offset &- 8) &+ bytes.littleEndian64(at: offset)
+    }
+    guard kind.plain == .codeRange, let place = place(of: offset) else { return nil }
+    let bytes = map.bytes.span
+    let begin = place &- 4 &+ bytes.signed32(at: offset &- 4)
+    return begin &+ UInt64(bytes.littleEndian32(at: offset))
+  }
+
+  private mutating func wordTarget(at offset: Int, kind: ByteKind, place: UInt64) -> UInt64? {
+    let distance = partner(at: offset)
+    let bytes = map.bytes.span
+    let isHalf = kind == .riscCompressedJump || kind == .riscCompressedBranch
+    let word = isHalf ? UInt32(bytes.littleEndian16(at: offset)) : bytes.littleEndian32(at: offset)
+    return WordCode.target(
+      kind, word: word, place: place,
+      partner: distance == 0 ? 0 : bytes.littleEndian32(at: offset &+ distance),
+      partnerPlace: place &+ UInt64(truncatingIfNeeded: distance))
+  }
+
+  /// The address at which the byte at `offset` is loaded, or nil.
+  @inline(__always)
+  private mutating func place(of offset: Int) -> UInt64? {
+    if !range.contains(offset) {
+      guard let layout = map.layout, let section = layout.section(atOffset: offset),
+        let start = layout.address(ofOffset: layout.range(of: section).lowerBound)
+      else { return nil }
+      range = layout.range(of: section)
+      address = start
+    }
+    return address &+ UInt64(offset &- range.lowerBound)
+  }
+}

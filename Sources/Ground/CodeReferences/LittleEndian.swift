@@ -1,0 +1,45 @@
+/// Numbers as 64-bit little-endian ELF files store them.
+///
+/// Total: what does not lie in the bytes is 0, so that no offset from a file can stop the process.
+extension Span where Element == UInt8 {
+  /// Returns the two bytes at `offset` as a number.
+  @inline(__always)
+  func littleEndian16(at offset: Int) -> UInt16 {
+    guard offset >= 0, offset <= count &- 2 else { return 0 }
+    return UInt16(self[offset]) | UInt16(self[offset &+ 1]) << 8
+  }
+
+  /// Returns the four bytes at `offset` as a number.
+  @inline(__always)
+  func littleEndian32(at offset: Int) -> UInt32 {
+    guard offset >= 0, offset <= count &- 4 else { return 0 }
+    return UInt32(self[offset]) | UInt32(self[offset &+ 1]) << 8
+      | UInt32(self[offset &+ 2]) << 16 | UInt32(self[offset &+ 3]) << 24
+  }
+
+  /// Returns the eight bytes at `offset` as a number.
+  @inline(__always)
+  func littleEndian64(at offset: Int) -> UInt64 {
+    guard offset >= 0, offset <= count &- 8 else { return 0 }
+    return UInt64(littleEndian32(at: offset)) | UInt64(littleEndian32(at: offset &+ 4)) << 32
+  }
+
+  /// Returns the four bytes at `offset` as a signed number, extended to 64 bits.
+  @inline(__always)
+  func signed32(at offset: Int) -> UInt64 {
+    UInt64(bitPattern: Int64(Int32(bitPattern: littleEndian32(at: offset))))
+  }
+}
+
+extension [UInt8] {
+  /// Appends the lowest `count` bytes of `value`, lowest first.
+  mutating func append(littleEndian value: UInt64, count: Int) {
+    for index in 0..<count { append(UInt8(truncatingIfNeeded: value >> (8 &* UInt64(index)))) }
+  }
+
+  /// Replaces the bytes at `offset` by `value`, lowest first; does nothing when they are not all there.
+  mutating func store(_ value: UInt32, at offset: Int) {
+    guard offset >= 0, offset <= count &- 4 else { return }
+    for index in 0..<4 { self[offset &+ index] = UInt8(truncatingIfNeeded: value >> (8 &* index)) }
+  }
+}
