@@ -5,6 +5,11 @@ package struct FieldReader: Sendable {
 
   /// The fields.
   package let map: FieldMap
+  /// How many pages were made so far.
+  ///
+  /// Making one costs as much as reading some thousand kinds; who lets input choose the offsets should
+  /// bound this number.
+  package private(set) var loadCount = 0
   private var pages: [FieldPage]
   /// The section of the last address that was asked for: its bytes, and where they are loaded.
   private var range: Range<Int> = 0..<0
@@ -33,7 +38,10 @@ package struct FieldReader: Sendable {
   }
 
   @inline(never)
-  private mutating func load(_ index: Int, _ slot: Int) { map.fill(&pages[slot], index: index) }
+  private mutating func load(_ index: Int, _ slot: Int) {
+    loadCount &+= 1
+    map.fill(&pages[slot], index: index)
+  }
 
   /// The address that the reference field of this kind at `offset` names, or nil when it is no
   /// reference, or is not loaded.

@@ -69,16 +69,24 @@ package enum SectionRole: UInt8, CaseIterable, Sendable {
   /// The role that a header and a name give; a name is heeded only where the type says nothing.
   package init(_ header: SectionHeader, name: [UInt8]) {
     let plain = SectionRole(header)
-    let named = String(decoding: name, as: UTF8.self)
-    switch (plain, named) {
-    case (.readOnly, ".eh_frame"), (.data, ".eh_frame"): self = .frames
-    case (.readOnly, ".eh_frame_hdr"): self = .frameHeader
-    case (.readOnly, ".gcc_except_table"): self = .exceptions
-    case (.data, ".got"), (.data, ".got.plt"), (.readOnly, ".got"): self = .pointers
-    case (.code, ".plt"), (.code, ".plt.sec"), (.code, ".plt.got"), (.code, ".iplt"): self = .plt
-    default: self = plain
-    }
+    let named = Self.names.first { $0.plain == plain && name.elementsEqual($0.name.utf8) }
+    self = named?.role ?? plain
   }
+
+  /// What sections of these names are for that would else have the role `plain`.
+  private static let names: [(plain: SectionRole, name: String, role: SectionRole)] = [
+    (.readOnly, ".eh_frame", .frames),
+    (.data, ".eh_frame", .frames),
+    (.readOnly, ".eh_frame_hdr", .frameHeader),
+    (.readOnly, ".gcc_except_table", .exceptions),
+    (.readOnly, ".got", .pointers),
+    (.data, ".got", .pointers),
+    (.data, ".got.plt", .pointers),
+    (.code, ".plt", .plt),
+    (.code, ".plt.got", .plt),
+    (.code, ".plt.sec", .plt),
+    (.code, ".iplt", .plt),
+  ]
 
   private static func fromFlags(_ flags: UInt64) -> SectionRole {
     if flags & SectionHeader.flagAllocated == 0 { return .unallocated }
