@@ -93,6 +93,7 @@ struct ElfLayoutTests {
     var moved = elf[later]
     moved.offset = elf[text].offset + 8
     moved.address = elf[text].address + 8
+    moved.size = elf[text].size + 56
     elf[later] = moved
     let changed = try #require(layoutOf(elf.bytes))
     let end = layout.range(of: text).upperBound
@@ -100,7 +101,9 @@ struct ElfLayoutTests {
     #expect(changed.section(atAddress: moved.address) == text)
     #expect(changed.isWhole(text))
     #expect(!changed.isWhole(later))
-    #expect(changed.range(of: later).isEmpty || changed.range(of: later).lowerBound == end)
+    #expect(changed.range(of: later) == end..<end + 64)
+    #expect(changed.section(atOffset: end) == later)
+    #expect(changed.section(atAddress: moved.address + moved.size - 1) == later)
     let kinds = allKinds(FieldMap(elf.bytes))
     #expect(count(.codeRange, in: kinds) == 0)
     #expect(count(.relative32, in: kinds) > 5)

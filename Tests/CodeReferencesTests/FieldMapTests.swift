@@ -122,6 +122,24 @@ struct FieldMapTests {
     #expect(map.jumpTableBase(at: 0) == nil)
   }
 
+  @Test func `a pointer to language data that is 0 is none`() throws {
+    var bytes = try FieldSamples.build(["-fexceptions"])
+    let map = FieldMap(bytes)
+    let layout = try #require(map.layout)
+    let frames = try #require(layout.sections.indices.first { layout.role($0) == .frames })
+    let reader = FieldView(map)
+    let pointers = layout.range(of: frames).filter {
+      let kind = reader.kind(at: $0)
+      guard kind.isFirst, let target = reader.target(at: $0, kind: kind) else { return false }
+      return layout.section(atAddress: target).map { layout.role($0) } == .exceptions
+    }
+    #expect(!pointers.isEmpty)
+    for pointer in pointers {
+      bytes.replaceSubrange(pointer..<pointer + 4, with: [0, 0, 0, 0])
+      #expect(FieldView(FieldMap(bytes)).kind(at: pointer).plain == .none)
+    }
+  }
+
   @Test func `what a PLT entry pushes is the number of its relocation`() throws {
     let map = FieldMap(try FieldSamples.build(["-Wl,-z,lazy"]))
     let reader = FieldView(map)

@@ -27,6 +27,9 @@ enum FieldSamples {
     extern int one(int), two(int), three(int), four(int), five(int), six(int);
     static int values[8];
     int *const slots[] = {values, values + 1, 0, values + 2, values + 3, values + 4, values + 7};
+    int *const many[150] = {[0 ... 149] = values + 5};
+    static void end(int *x) { six(*x); }
+    int guarded(int x) { int y __attribute__((cleanup(end))) = x; return one(x) + two(y); }
     const char *const names[] = {"alpha", "beta", "gamma"};
     const int numbers[] = {1, 2, 3, 4, 5, 6, 7};
     int select(int x) {
