@@ -71,12 +71,19 @@ uint64_t path_watch_switches(const struct path_watch *watch) {
   return __atomic_load_n(&watch->switches, __ATOMIC_RELAXED);
 }
 
+void path_watch_look(const struct path_watch *watch, uint64_t time) {
+  uint64_t deadline = nanoseconds() + time;
+  do {
+    (void)__atomic_load_n(&watch->worker->seen, __ATOMIC_SEQ_CST);
+    pause_briefly();
+  } while (nanoseconds() < deadline);
+}
+
 void path_watch_pass(const struct path_watch *watch, uint64_t batches) {
   uint64_t target = path_watch_batches(watch) + batches;
   uint64_t deadline = nanoseconds() + 1000000000u;
   do {
     for (uint32_t left = 32; left > 0; left--) {
-      (void)__atomic_load_n(&watch->worker->seen, __ATOMIC_ACQUIRE);
       if (path_watch_batches(watch) >= target) {
         return;
       }

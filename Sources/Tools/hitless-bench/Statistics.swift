@@ -47,9 +47,13 @@ extension Double {
 
   /// With exactly `places` digits after the point.
   func text(_ places: Int) -> String {
-    guard isFinite else { return "–" }
-    let parts = String(rounded(places: places)).split(separator: ".")
-    let digits = parts.count > 1 ? String(parts[1]) : ""
-    return "\(parts[0])." + digits + String(repeating: "0", count: max(0, places - digits.count))
+    var scale = 1.0
+    for _ in 0..<places { scale *= 10 }
+    // As a whole number: a small one would be printed with an exponent.
+    guard let whole = Int64(exactly: (self * scale).rounded()) else { return "–" }
+    let digits = String(whole.magnitude)
+    let padded = String(repeating: "0", count: max(0, places + 1 - digits.count)) + digits
+    let point = places == 0 ? "" : "." + padded.suffix(places)
+    return (whole < 0 ? "-" : "") + padded.dropLast(places) + point
   }
 }

@@ -20,6 +20,12 @@ struct SwapCommand: ParsableCommand {
     help: "Publish nothing at the moments of swaps either: what is found then is not the swap's.")
   var rehearse = false
 
+  func validate() throws {
+    guard (1...10_000_000).contains(swaps), (1...10_000_000).contains(sessions) else {
+      throw ValidationError("--swaps and --sessions take 1 to 10000000")
+    }
+  }
+
   func run() throws {
     let modules = try PathModules(in: options.modules)
     let measurement = try SwapMeasurement(

@@ -67,6 +67,9 @@ struct SwapFigures: Sendable {
 
   /// What is left of swap and view when the machine's own share is taken out.
   private func addComparison(to report: inout Report) {
+    report.add(
+      "worker_gap_to_placebo_p999",
+      samples(of: .swap).all.quantile(0.999) / samples(of: .placebo).all.quantile(0.999))
     let placebo = samples(of: .placebo).undisturbed
     for arm in SwapArm.allCases where arm != .placebo {
       let sample = samples(of: arm).undisturbed

@@ -27,6 +27,8 @@ struct SwapMeasurement: Sendable {
     /// The generation in force: its build, and whether one module of it is replaced.
     var build = 0
     var isVariant = false
+    /// How long the last grace period was: so long a placebo looks at the worker's word.
+    var lastGrace: UInt64 = 0
   }
 
   /// Swaps until there were enough, then ends the worker and adds everything up.
@@ -92,6 +94,9 @@ struct SwapMeasurement: Sendable {
     seen.events.append(event)
   }
 
+  /// What grace periods take when the worker runs, in nanoseconds.
+  private static let longestLook: UInt64 = 5000
+
   private func act(
     _ event: inout SwapEvent, _ watch: Watch, _ seen: inout Seen
   ) throws(Refusal) {
@@ -101,7 +106,7 @@ struct SwapMeasurement: Sendable {
     case .view: break
     case .swap, .placebo:
       event.time = MonotonicClock.now
-      return watch.pass(2)
+      return watch.look(forNanoseconds: min(seen.lastGrace, Self.longestLook))
     }
     let generations = seen.isVariant ? modules.variants : modules.generations
     let publication = try modules.domain.publish(stable: generations[seen.build])
@@ -110,6 +115,7 @@ struct SwapMeasurement: Sendable {
     else {
       throw Refusal(.state, "the worker has not passed a swap within a second")
     }
+    seen.lastGrace = grace.nanoseconds
     (event.sequence, event.time) = (publication.sequence, publication.startNanoseconds)
     if event.arm == .swap {
       seen.figures.publish.append(Double(publication.publishNanoseconds))

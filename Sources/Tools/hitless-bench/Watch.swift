@@ -52,6 +52,9 @@ final class Watch: @unchecked Sendable {
   /// How often the worker's thread was switched out, at its last look.
   var switches: UInt64 { unsafe path_watch_switches(record) }
 
+  /// Looks at the worker's word for so long as if it waited for a grace period.
+  func look(forNanoseconds time: UInt64) { unsafe path_watch_look(record, time) }
+
   /// Waits until the worker has passed so many more batches, without giving the processor away.
   func pass(_ batches: UInt64) { unsafe path_watch_pass(record, batches) }
 

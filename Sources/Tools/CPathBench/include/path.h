@@ -205,8 +205,9 @@ void path_watch_stop(struct path_watch *watch);
 uint64_t path_watch_batches(const struct path_watch *watch);
 /// How often the worker was switched out until the last look, at most `PATH_WINDOW` batches ago.
 uint64_t path_watch_switches(const struct path_watch *watch);
+/// Looks at the worker's own word for so long, like a thread that waits for a grace period.
+void path_watch_look(const struct path_watch *watch, uint64_t time);
 /// Waits, without a system call, until the worker has passed so many more batches, for a second at most.
-/// Looks at the worker's own word like a thread that waits for a grace period.
 void path_watch_pass(const struct path_watch *watch, uint64_t batches);
 /// Finds the batches around a time: the one in which `time` lies, or else the first after it, and the one
 /// after that. Returns 0, or -1 when they have not ended or are not remembered any more.
