@@ -24,7 +24,8 @@ extension Agent {
       finding("audit log") { () throws(Refusal) in try journal.checkAudit() },
       finding("trusted keys") { () throws(Refusal) in
         let keys = try trust.get()
-        return "\(keys.keys.count) keys, \(keys.threshold) needed"
+        let count = keys.keys.count
+        return "\(count) \(count == 1 ? "key" : "keys"), \(keys.threshold) needed"
       },
       finding("selftest helper") { () throws(Refusal) in
         guard let probe else {

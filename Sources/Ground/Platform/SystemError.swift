@@ -37,6 +37,8 @@ extension SystemError: CustomStringConvertible {
     case ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM: Refusal(.noSpace, description)
     case EACCES, EPERM, EROFS:
       Refusal(.io, description, hint: "check the owner and the mode of the file and its directory")
+    case ENOENT where call == "mkdir":
+      Refusal(.path, description, hint: "make the directory above it first")
     case ELOOP: Refusal(.path, description, hint: "symbolic links are not followed here")
     default: Refusal(.io, description)
     }

@@ -35,6 +35,13 @@ enum AgentReport {
 
   static func swapped(_ answer: [String: CBOR]) -> [String] {
     let swap = answer["swap"]?.namedValue ?? [:]
+    // No view was published: the candidate had not been in force.
+    if swap["publish_ns"] == .unsigned(0) && swap["grace_ns"] == .unsigned(0) {
+      return [
+        "transaction \(text(answer["number"])): \(text(answer["state"]))",
+        "dropped before it was in force: nothing was published",
+      ]
+    }
     let grace = swap["grace_ns"]?.unsignedValue.map { microseconds($0) } ?? "not over in time"
     var lines = [
       "transaction \(text(answer["number"])): \(text(answer["state"]))",

@@ -51,6 +51,10 @@ enum N6Endpoint: ExpressibleByArgument {
       Refusal(
         .io, "\(error)",
         hint: "another program has the device, or it was made with another number of queues")
+    case .local where [ENOENT, ECONNREFUSED].contains(error.code):
+      Refusal(
+        .io, "\(error)",
+        hint: "nobody listens there: start the data network first (gnbsim reflect --port PATH)")
     case .tun, .local: error.refusal
     }
   }
