@@ -58,13 +58,13 @@ let ground: [Target] = [
   library("Ground", "Digests", ["Bytes", "COpenSSL", "CXXHash"]),
   library("Ground", "ElfImage", ["Bytes", "Refusal"]),
   library("Ground", "CodeReferences"),
-  library("Ground", "DeltaModel", ["Bytes"]),
+  library("Ground", "DeltaModel", ["Bytes", "CodeReferences"]),
   library("Ground", "PatchFormat", ["Bytes", "Digests"]),
   library("Ground", "Signing", ["COpenSSL", "Bytes", "Digests", "Refusal"]),
 ]
 
 let build: [Target] = [
-  library("Build", "DeltaEncoder", ["Bytes", "DeltaModel", "Digests"]),
+  library("Build", "DeltaEncoder", ["Bytes", "CodeReferences", "DeltaModel"]),
   library("Build", "Compatibility", ["Bytes", "ElfImage", "Refusal"]),
   library(
     "Build", "Generator",

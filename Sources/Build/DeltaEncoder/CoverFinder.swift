@@ -6,8 +6,6 @@ internal import DeltaModel
 /// better by more than a threshold, then let both grow towards each other while more than half of the
 /// bytes agree.
 struct CoverFinder {
-  /// By how many bytes another diagonal must fit better before it is taken.
-  private static let threshold = 8
   /// Along so many agreeing bytes no better diagonal is looked for.
   private static let sureRun = 16
   /// Covers of one diagonal with at most so much between them become one.
@@ -16,22 +14,25 @@ struct CoverFinder {
   private let base: [UInt8]
   private let target: [UInt8]
   private let index: SuffixIndex
+  /// By how many bytes another diagonal must fit better before it is taken.
+  private let threshold: Int
   private var covers: [Cover] = []
   /// Where the diagonal in use was found, in both files.
   private var anchor = (target: 0, base: 0)
 
   /// Returns covers of `target` by `base`, ascending in the target.
   static func covers(
-    base: [UInt8], target: [UInt8], progress: (Double) -> Void
+    base: [UInt8], target: [UInt8], threshold: Int, progress: (Double) -> Void
   ) -> [Cover] {
     guard !base.isEmpty && !target.isEmpty else { return [] }
-    var finder = CoverFinder(base: base, target: target)
+    var finder = CoverFinder(base: base, target: target, threshold: threshold)
     progress(0.3)
     finder.search { progress(0.3 + 0.7 * $0) }
     return finder.merged()
   }
 
-  private init(base: [UInt8], target: [UInt8]) {
+  private init(base: [UInt8], target: [UInt8], threshold: Int) {
+    self.threshold = threshold
     self.base = base
     self.target = target
     index = SuffixIndex(base)
@@ -64,7 +65,7 @@ struct CoverFinder {
       if match.count > 0 && match.count == agreeing {
         place += match.count
         agreeing = 0
-      } else if match.count > agreeing + Self.threshold {
+      } else if match.count > agreeing + threshold {
         turn(to: match, at: place)
         place += match.count
         agreeing = 0

@@ -11,6 +11,12 @@ package struct ByteKind: RawRepresentable, Hashable, Sendable {
   @inline(__always)
   package init(rawValue: UInt8) { self.rawValue = rawValue }
 
+  /// Compares number and marks.
+  @inline(__always)
+  package static func == (left: ByteKind, right: ByteKind) -> Bool {
+    left.rawValue == right.rawValue
+  }
+
   /// How many kinds there can be.
   package static let count = 64
   /// The mark of the first byte of a field.

@@ -105,6 +105,14 @@ package struct ElfLayout: Sendable {
     addressSections = memory.map(\.section)
   }
 
+  /// No frame at all.
+  init() {
+    header = Array(repeating: 0, count: Self.headerSize)
+    (programHeaders, sections, roles, frames, extents) = ([], [], [], [], [])
+    (owned, extentStarts, addressStarts, addressEnds, addressSections) = ([], [], [], [], [])
+    (machine, isRelocatable, isSynthetic, fileSize) = (0, false, false, 0)
+  }
+
   /// What the section with this index is for; a gap when there is none.
   package func role(_ section: Int) -> SectionRole {
     roles.indices.contains(section) ? roles[section] : .gap

@@ -5,7 +5,7 @@
 /// bytes of the file, so that it does not matter which pages are made, and in what order.
 package struct FieldMap: Sendable {
   /// How many bytes of a file have kinds; what lies behind them has none.
-  package static let byteLimit = 128 << 20
+  package static let byteLimit = 64 << 20
   /// How many bytes a page has.
   package static let pageCount = FieldPage.byteCount
 

@@ -7,6 +7,9 @@ package struct WordCode: Sendable {
   private enum Machine { case arm, loong, risc }
   private let machine: Machine
 
+  /// Whether words are those of AArch64.
+  package var isArm: Bool { machine == .arm }
+
   /// How far apart the halves of an address pair may stand, in bytes.
   package static let pairReach = 1024
   /// How far away from a byte the bytes may stand that decide what it is.

@@ -13,6 +13,9 @@ package struct BinaryCoder: Sendable {
   /// nothing is read or written.
   package var isRehearsing = false
 
+  /// Where the cost of each bit is noted, if anybody wants to know.
+  package var book: CostBook?
+
   /// What is read or was written.
   private var bytes: [UInt8]
   /// Offset of the next byte to read, counted on past the end, where zeros are read.
@@ -42,6 +45,13 @@ package struct BinaryCoder: Sendable {
   /// Offset of the last byte that was read, or how many were written.
   package var offset: Int { min(position, bytes.count) }
 
+  /// Says what the bits to come are spent on.
+  @inline(__always)
+  mutating func open(_ cause: CostCause, _ place: Int) {
+    guard book != nil && !isRehearsing else { return }
+    book?.open(cause, place)
+  }
+
   /// Codes one bit; `probability` is that of a one in 1/65536, from 1 to 65535.
   @inline(__always)
   package mutating func code(_ bit: Int, probability: Int) -> Int {
@@ -50,6 +60,7 @@ package struct BinaryCoder: Sendable {
     let share = UInt64(truncatingIfNeeded: probability)
     let middle = low &+ (range >> 16) &* share &+ (((range & 0xffff) &* share) >> 16)
     let result = isDecoding ? (window <= middle ? 1 : 0) : bit
+    if book != nil { book?.note(result != 0 ? probability : 65536 &- probability) }
     if result != 0 { high = middle } else { low = middle &+ 1 }
     while (low ^ high) >> 56 == 0 { shift() }
     return result

@@ -4,12 +4,14 @@
 /// how many of the contexts have been here before; the mean of their opinions counts.
 package struct ByteModel: Sendable {
   private static let countLimit: UInt32 = 255
-  private static let rate: Int64 = 20
+  private static let rate: Int64 = 100
   private static let startWeight: Int32 = 14_418
   private static let surest = 16
 
   private var kindWeights: [Int32]
   private var seenWeights: [Int32]
+  private var pathWeights: [Int32]
+  private var finalWeights: [Int32]
   private var map: ProbabilityMap
   private let tables = CodingTables.shared
 
@@ -18,7 +20,9 @@ package struct ByteModel: Sendable {
     let set = Array(repeating: Self.startWeight, count: inputs) + [0]
     kindWeights = Array(repeatingLine: set, count: kinds)
     seenWeights = Array(repeatingLine: set, count: 2 * (inputs + 1))
-    map = ProbabilityMap(contexts: kinds * 256)
+    pathWeights = Array(repeatingLine: set, count: 256)
+    finalWeights = Array(repeatingLine: [21_845, 21_845, 21_845, 0], count: kinds)
+    map = ProbabilityMap(contexts: 256)
   }
 
   /// Codes one byte of `kind`; the contexts find their memory in `table`.
@@ -78,20 +82,27 @@ package struct ByteModel: Sendable {
     let kindSum = Mixing.sum(inputs, weights: kindWeights.span, from: kindStart)
     let seenSum = Mixing.sum(inputs, weights: seenWeights.span, from: seenStart)
     let limit = CodingTables.stretchLimit
-    let sum = (kindSum &+ seenSum) >> 1
+    let pathStart = path &* (n &+ 1)
+    let pathSum = Mixing.sum(inputs, weights: pathWeights.span, from: pathStart)
+    let opinions: InlineArray<3, Int32> = [
+      Int32(truncatingIfNeeded: kindSum), Int32(truncatingIfNeeded: seenSum),
+      Int32(truncatingIfNeeded: pathSum),
+    ]
+    let sum = Mixing.sum(opinions, weights: finalWeights.span, from: kind &* 4)
     let mixed = Int(squash[sum &+ limit])
-    let place = kind << 8 | path
+    let place = path
     let refined = map.refined(sum, context: place)
     let probability = max(
       Self.surest, min(65536 &- Self.surest, (3 &* mixed &+ refined &+ 2) >> 2))
     let bit = coder.code(value, probability: probability)
-    map.learn(sum, context: place, bit: bit)
+    if !coder.isRehearsing { map.learn(sum, context: place, bit: bit) }
     let rates = tables.rate.span
     for index in 0..<n {
       let place = lines[index] &+ node
       words[place] = AdaptiveBit.updated(
         words[place], bit: bit, limit: Self.countLimit, rates: rates)
     }
+    guard !coder.isRehearsing else { return bit }
     var weights = kindWeights.mutableSpan
     Mixing.learn(
       inputs, weights: &weights, from: kindStart, bit: bit,
@@ -100,6 +111,13 @@ package struct ByteModel: Sendable {
     Mixing.learn(
       inputs, weights: &others, from: seenStart, bit: bit,
       probability: Int(squash[seenSum &+ limit]), rate: Self.rate)
+    var third = pathWeights.mutableSpan
+    Mixing.learn(
+      inputs, weights: &third, from: pathStart, bit: bit,
+      probability: Int(squash[pathSum &+ limit]), rate: Self.rate)
+    var last = finalWeights.mutableSpan
+    Mixing.learn(
+      opinions, weights: &last, from: kind &* 4, bit: bit, probability: mixed, rate: 14)
     return bit
   }
 }

@@ -14,4 +14,23 @@ extension Span where Element == UInt8 {
     let low = UInt32(self[offset]) | UInt32(self[offset &+ 1]) << 8
     return low | UInt32(self[offset &+ 2]) << 16 | UInt32(self[offset &+ 3]) << 24
   }
+
+  /// The `count` bytes at `offset` as a little-endian number, zeros outside; at most eight.
+  @inline(__always)
+  package func little(_ offset: Int, _ count: Int) -> UInt64 {
+    var value: UInt64 = 0
+    var index = count
+    if offset >= 0 && offset <= self.count &- count {
+      while index > 0 {
+        index &-= 1
+        value = value << 8 | UInt64(self[offset &+ index])
+      }
+    } else {
+      while index > 0 {
+        index &-= 1
+        value = value << 8 | UInt64(byte(offset &+ index))
+      }
+    }
+    return value
+  }
 }

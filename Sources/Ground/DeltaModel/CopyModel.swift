@@ -1,117 +1,213 @@
-/// Codes covered bytes: which of them differ from the base, and what they are instead.
+internal import CodeReferences
+
+/// Codes where covered bytes differ from what was foretold, and what they are instead.
 ///
-/// Whole blocks without a difference cost one flag. In the others each byte has a flag, and the bytes
-/// that differ are coded knowing what they were, what came before, and how the last words that differed
-/// had changed: addresses that moved by the same distance change by the same difference.
-package struct CopyModel: Sendable {
-  /// Bytes that share one flag while nothing differs.
-  package static let blockCount = 128
-
-  /// Whether something was coded as different and is not, which no encoder does.
-  package private(set) var isMalformed = false
-
-  private var blockFlags: FlagModel
+/// Whole blocks without a difference cost one flag. In the others each field has a flag per candidate,
+/// each byte one flag; what was foretold wrongly is coded knowing what it was, what came before, and
+/// what the instruction or record around it is.
+struct CopyModel: Sendable {
+  private var blockFlags = FlagModel(bits: 14, sets: 128, inputs: 5)
+  private var fieldFlags: FlagModel
   private var byteFlags: FlagModel
-  private var bytes = ByteModel(kinds: 4, inputs: 8)
+  private var bytes = ByteModel(kinds: 64, inputs: 11)
+  private var addresses = ByteModel(kinds: 128, inputs: 6)
 
   /// One bit per block, the last one lowest; set where something differed.
   private var blocks = 0
-  /// One bit per byte, the last one lowest; set where it differed.
+  /// One bit per token of a block with differences, the last one lowest; set where it was foretold wrongly.
   private var misses = 0
-  private var sinceMiss = 0
-  private var words = WordChanges()
+  /// The same for fields that name addresses.
+  private var addressMisses = 0
+  /// By kind, by how much the last byte that differed had changed.
+  private var changes = InlineArray<64, Int>(repeating: 0)
 
-  /// Starts before the first byte, with 2^`bits` slots for flags.
-  package init(bits: Int) {
-    blockFlags = FlagModel(bits: bits - 3, sets: 4, inputs: 4)
-    byteFlags = FlagModel(bits: bits, sets: 64, inputs: 6)
+  /// What a block is, as far as that says how likely a difference is.
+  struct BlockTraits {
+    /// Number of the section's role.
+    var role = 0
+    /// How unsure the worst of its references is, 0 to 3.
+    var risk = 0
+    /// How many references it holds.
+    var references = 0
+    /// Its size in bytes.
+    var count = 0
+    /// Whether its cover starts and ends with it.
+    var isFirst = false
+    var isLast = false
   }
 
-  /// Codes whether the block of `count` bytes at `place` of its cover holds a difference.
-  package mutating func codeBlock(
-    differs: Bool, place: Int, count: Int, coder: inout BinaryCoder
-  ) -> Bool {
+  /// What is known about a byte before it is coded.
+  struct ByteTraits {
+    /// Kind without marks.
+    var kind = 0
+    var role = 0
+    /// Hash of the opcode of the instruction that holds it, 0 outside of code.
+    var opcode = 0
+    /// Where it stands in its record.
+    var column = 0
+    /// Its place in the base and the target.
+    var old = 0
+    var place = 0
+  }
+
+  /// Makes the models with 2^`bits` slots for flags.
+  init(bits: Int) {
+    fieldFlags = FlagModel(bits: bits, sets: 32, inputs: 8)
+    byteFlags = FlagModel(bits: bits, sets: 128, inputs: 7)
+  }
+
+  /// Codes whether a block differs from what was foretold.
+  mutating func codeBlock(_ differs: Bool, _ block: BlockTraits, coder: inout BinaryCoder) -> Bool {
     let last = blocks & 3
-    let contexts: InlineArray<4, ContextHash> = [
-      ContextHash(0).with(blocks & 255),
-      ContextHash(1).with(last).with(min(place >> 6, 3)),
-      ContextHash(2).with(blocks & 0xffff),
-      ContextHash(3).with(last).with(64 - count.leadingZeroBitCount),
+    let edge = (block.isFirst ? 1 : 0) | (block.isLast ? 2 : 0)
+    let contexts: InlineArray<5, ContextHash> = [
+      ContextHash(0).with(block.role << 8 | last << 4 | block.risk),
+      ContextHash(1).with(blocks & 255).with(block.role),
+      ContextHash(2).with(min(block.references, 7) << 8 | block.risk << 4 | last & 1),
+      ContextHash(3).with(block.role << 8 | edge << 6 | min(block.count >> 3, 15)),
+      ContextHash(4).with(blocks & 0xffff).with(block.risk),
     ]
-    let result = blockFlags.code(differs, contexts: contexts, set: last, coder: &coder)
+    let result = blockFlags.code(
+      differs, contexts: contexts, set: block.role << 2 | last, coder: &coder)
     blocks = blocks << 1 | (result ? 1 : 0)
-    if !result {
-      misses = 0
-      sinceMiss += count
-      words.interrupt()
+    return result
+  }
+
+  /// Codes which candidate a field became: its index, or their number if it is none of them.
+  mutating func codeChoice(
+    _ choice: Int, _ prediction: FieldPrediction, kind: Int, role: Int, opcode: Int,
+    coder: inout BinaryCoder
+  ) -> Int {
+    var index = 0
+    while index < prediction.count {
+      let state = kind << 8 | index << 4 | prediction.source
+      let start = ContextHash(10)
+      let contexts: InlineArray<8, ContextHash> = [
+        start.with(state),
+        start.with(state).with(misses & 7),
+        start.with(kind << 8 | index).with(addressMisses & 15),
+        start.with(kind << 8 | index).with(Int(truncatingIfNeeded: prediction.address)),
+        start.with(kind << 8 | index)
+          .with(Int(truncatingIfNeeded: prediction.candidates[index])),
+        start.with(kind << 8 | index).with(misses & 255).with(role),
+        start.with(state).with(opcode).with(misses & 1),
+        start.with(kind << 8 | index).with(opcode)
+          .with(Int(truncatingIfNeeded: prediction.old)),
+      ]
+      let isOther = fieldFlags.code(
+        index != choice, contexts: contexts, set: index << 3 | prediction.source, coder: &coder)
+      if !isOther { break }
+      index += 1
+    }
+    misses = misses << 1 | (index == 0 ? 0 : 1)
+    if prediction.isReference { addressMisses = addressMisses << 1 | (index == 0 ? 0 : 1) }
+    return index
+  }
+
+  /// Codes a field that became none of its candidates: the address it names, or its value, from the top.
+  mutating func codeOther(
+    _ value: UInt64, _ prediction: FieldPrediction, kind: ByteKind, table: inout ContextTable,
+    coder: inout BinaryCoder
+  ) -> UInt64 {
+    let width = kind.width
+    let mask: UInt64 = width == 8 ? .max : 1 << UInt64(8 * width) - 1
+    let expected = (prediction.candidates[0] &+ prediction.origin) & mask
+    let coded = codeNumber(
+      (value &+ prediction.origin) & mask, expected: expected, width: width,
+      kind: kind.number, subject: Int(truncatingIfNeeded: prediction.address), table: &table,
+      coder: &coder)
+    return (coded &- prediction.origin) & mask
+  }
+
+  /// Codes `width` bytes of a number that is likely to be near `expected`, the highest first.
+  mutating func codeNumber(
+    _ value: UInt64, expected: UInt64, width: Int, kind: Int, subject: Int,
+    table: inout ContextTable, coder: inout BinaryCoder
+  ) -> UInt64 {
+    var result: UInt64 = 0
+    var isEqual = true
+    for index in 0..<width {
+      let shift = UInt64(8 * (width - 1 - index))
+      let guess = Int(expected >> shift & 255)
+      let prefix = Int(truncatingIfNeeded: result)
+      let position = index << 1 | (isEqual ? 1 : 0)
+      let start = ContextHash(20).with(position)
+      let contexts: InlineArray<6, ContextHash> = [
+        start.with(prefix).with(isEqual ? guess : 256),
+        start.with(prefix).with(kind),
+        start.with(prefix),
+        start.with(guess).with(kind),
+        start.with(prefix).with(subject),
+        start.with(prefix & 255).with(kind),
+      ]
+      let byte = addresses.code(
+        UInt8(truncatingIfNeeded: value >> shift), contexts: contexts,
+        kind: index << 1 | (isEqual ? 1 : 0) | (width == 8 ? 16 : 0) | (kind == 0 ? 32 : 0),
+        table: &table, coder: &coder)
+      result = result << 8 | UInt64(byte)
+      isEqual = isEqual && Int(byte) == guess
     }
     return result
   }
 
-  /// Codes one byte of a block with differences, at `place` of the target and `old` of the base.
-  package mutating func codeByte(
-    _ byte: UInt8, at place: Int, old: Int, target: Span<UInt8>, base: Span<UInt8>,
+  /// Codes one byte that stands for itself.
+  mutating func codeByte(
+    _ byte: UInt8, _ traits: ByteTraits, base: Span<UInt8>, target: Span<UInt8>,
     table: inout ContextTable, coder: inout BinaryCoder
   ) -> UInt8 {
-    let was = base.byte(old)
-    let guesses = words.guesses(base.word(old), at: old)
+    let was = base.byte(traits.old)
     let differs = codeDiffers(
-      Int(byte) != was, old: old, was: was, guesses: guesses, base: base, coder: &coder)
-    var result = UInt8(truncatingIfNeeded: was)
-    if differs {
-      result = codeValue(
-        byte, at: place, old: old, guesses: guesses, target: target, base: base, table: &table,
-        coder: &coder)
-      if Int(result) == was { isMalformed = true }
-    }
+      Int(byte) != was, traits, was: was, base: base, target: target, coder: &coder)
     misses = misses << 1 | (differs ? 1 : 0)
-    sinceMiss = differs ? 0 : sinceMiss &+ 1
-    words.advance(differs: differs, byte: result)
+    guard differs else { return UInt8(truncatingIfNeeded: was) }
+    let result = codeValue(
+      byte, traits, was: was, base: base, target: target, table: &table, coder: &coder)
+    changes[traits.kind] = Int(result) &- was
     return result
   }
 
   private mutating func codeDiffers(
-    _ differs: Bool, old: Int, was: Int, guesses: InlineArray<5, Int>, base: Span<UInt8>,
+    _ differs: Bool, _ traits: ByteTraits, was: Int, base: Span<UInt8>, target: Span<UInt8>,
     coder: inout BinaryCoder
   ) -> Bool {
-    let before = base.byte(old &- 1)
-    let last = misses & 1
-    let phase = words.phase
-    var foretold = 0
-    for index in 0..<5 { foretold |= guesses[index] == was ? 0 : 1 << index }
-    let contexts: InlineArray<6, ContextHash> = [
-      ContextHash(10).with(foretold).with(phase).with(misses & 3),
-      ContextHash(11).with(was).with(misses & 3).with(phase),
-      ContextHash(12).with(before << 8 | base.byte(old &- 2)).with(last).with(phase),
-      ContextHash(13).with(before << 16 | base.byte(old &+ 3) << 8 | base.byte(old &+ 2)).with(
-        phase
-      ).with(foretold >> 2),
-      ContextHash(14).with(misses >> 7 & 1 | misses >> 14 & 2 | misses >> 21 & 4 | last << 3)
-        .with(old & 7).with(phase),
-      ContextHash(15).with(foretold & 1).with(phase).with(before),
+    let kind = traits.kind
+    let before = base.byte(traits.old &- 1)
+    let changed = target.byte(traits.place &- 1) == before ? 0 : 1
+    let contexts: InlineArray<7, ContextHash> = [
+      ContextHash(30).with(kind << 8 | traits.role << 3 | misses & 7),
+      ContextHash(31).with(kind << 9 | was << 1 | misses & 1),
+      ContextHash(32).with(misses & 255).with(traits.role),
+      ContextHash(33).with(traits.opcode).with(kind << 8 | was),
+      ContextHash(34).with(traits.role << 8 | traits.column << 1 | misses & 1),
+      ContextHash(35).with(was << 17 | before << 9 | base.byte(traits.old &+ 1) << 1 | changed),
+      ContextHash(36).with(kind << 4 | traits.role).with(misses & 0xfff),
     ]
     return byteFlags.code(
-      differs, contexts: contexts, set: phase << 3 | (foretold & 4) | misses & 3, coder: &coder)
+      differs, contexts: contexts, set: traits.role << 2 | misses & 3, coder: &coder)
   }
 
   private mutating func codeValue(
-    _ byte: UInt8, at place: Int, old: Int, guesses: InlineArray<5, Int>, target: Span<UInt8>,
-    base: Span<UInt8>, table: inout ContextTable, coder: inout BinaryCoder
+    _ byte: UInt8, _ traits: ByteTraits, was: Int, base: Span<UInt8>, target: Span<UInt8>,
+    table: inout ContextTable, coder: inout BinaryCoder
   ) -> UInt8 {
-    let was = base.byte(old)
-    let previous = target.byte(place &- 1)
-    let step = (previous &- base.byte(old &- 1)) & 255
-    let phase = words.phase & 3
-    let contexts: InlineArray<8, ContextHash> = [
-      ContextHash(20).with(guesses[0]).with(phase),
-      ContextHash(21).with(guesses[1]).with(phase),
-      ContextHash(22).with(guesses[2]).with(phase),
-      ContextHash(23).with(guesses[3]).with(phase),
-      ContextHash(24).with(guesses[2]).with(guesses[0]).with(phase),
-      ContextHash(25).with(was).with(step).with(phase),
-      ContextHash(26).with(old & 7).with(target.byte(place &- 8)),
-      ContextHash(27).with(guesses[4]).with(phase),
+    let kind = traits.kind
+    let one = target.byte(traits.place &- 1)
+    let two = target.byte(traits.place &- 2)
+    let change = one &- base.byte(traits.old &- 1)
+    let moved = (was &+ changes[kind]) & 255
+    let contexts: InlineArray<11, ContextHash> = [
+      ContextHash(40).with(was << 8 | kind),
+      ContextHash(41).with(kind << 8 | one),
+      ContextHash(42).with(one << 8 | two),
+      ContextHash(43).with(moved << 8 | kind),
+      ContextHash(44).with(was).with(traits.opcode),
+      ContextHash(45).with(traits.role << 16 | traits.column << 8 | was),
+      ContextHash(46).with(one << 16 | two << 8 | target.byte(traits.place &- 3)),
+      ContextHash(47).with(change).with(was),
+      ContextHash(48).with(traits.role << 8 | kind),
+      ContextHash(49).with(was << 16 | base.byte(traits.old &+ 1) << 8 | one),
+      ContextHash(50).with(traits.opcode).with(kind << 8 | one),
     ]
-    return bytes.code(byte, contexts: contexts, kind: phase, table: &table, coder: &coder)
+    return bytes.code(byte, contexts: contexts, kind: kind, table: &table, coder: &coder)
   }
 }

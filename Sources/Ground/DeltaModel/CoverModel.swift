@@ -1,6 +1,10 @@
 package import Bytes
+package import CodeReferences
 
 /// Codes where covers lie: each by its distance from what the ones before let expect.
+///
+/// Most covers begin and end with instructions or records of the base, so places and lengths are counted
+/// in these where that is so.
 package struct CoverModel: Sendable {
   /// Numbers from a stream are below this, so that sums of a few cannot overflow.
   private static let numberLimit: UInt64 = 1 << 40
@@ -16,49 +20,55 @@ package struct CoverModel: Sendable {
   }
 
   private var gaps = NumberModel(contexts: 9)
-  private var counts = NumberModel(contexts: 3)
-  private var jumps = NumberModel(contexts: 2)
-  private var choices = FlagModel(bits: 12, sets: 3, inputs: 3)
+  private var counts = NumberModel(contexts: 6)
+  private var jumps = NumberModel(contexts: 4)
+  private var choices = FlagModel(bits: 12, sets: 8, inputs: 3)
 
   private var last = Cover(target: 0, base: 0, count: 0)
   private var earlierDiagonal = 0
+  private var lastGap = 0
   private var courses = (Course.parallel, Course.parallel)
+  private let starts: StartIndex
+  private let sizes: (target: Int, base: Int)
 
-  /// Starts before the first cover.
-  package init() {}
+  /// Starts before the first cover of a target by a base, of which the starts are given.
+  package init(starts: StartIndex, targetSize: Int, baseSize: Int) {
+    self.starts = starts
+    sizes = (targetSize, baseSize)
+  }
 
-  /// Codes the next cover of a target of `targetSize` bytes from a base of `baseSize` bytes; `known` is
-  /// what to encode, and nil while decoding.
+  /// Codes the next cover; `known` is what to encode, and nil while decoding.
   package mutating func code(
-    _ known: Cover?, targetSize: Int, baseSize: Int, coder: inout BinaryCoder
+    _ known: Cover?, coder: inout BinaryCoder
   ) throws(FormatError) -> Cover {
     let last = last
     let gap = try Self.codeNumber(
       known.map { $0.target - last.targetEnd } ?? 0, &gaps,
-      context: courses.0.rawValue * 3 + courses.1.rawValue, &coder)
+      context: courses.0.rawValue * 3 + courses.1.rawValue, hint: Self.width(last.count),
+      other: Self.width(lastGap), &coder)
+    lastGap = gap
     let target = last.targetEnd + gap
     let course = codeCourse(known.map(course(of:)) ?? .parallel, gap: gap, &coder)
     let base =
       switch course {
       case .parallel: target + last.diagonal
       case .contiguous: last.baseEnd
-      case .elsewhere: try codeJump(known?.diagonal ?? 0, target: target, &coder)
+      case .elsewhere: try codeJump(known?.base ?? 0, target: target, &coder)
       }
-    let count =
-      try Self.codeNumber(
-        known.map { $0.count - 1 } ?? 0, &counts, context: course.rawValue, &coder)
-      + 1
-    guard base >= 0, base <= baseSize, count <= baseSize - base,
-      target <= targetSize, count <= targetSize - target
-    else { throw FormatError(.illegal("a cover that leaves its file"), at: coder.offset) }
+    guard base >= 0, base <= sizes.base else { throw Self.illegal(coder) }
+    let count = try codeCount(known?.count ?? 0, base: base, course: course, &coder)
+    guard count > 0, count <= sizes.base - base, target <= sizes.target,
+      count <= sizes.target - target
+    else { throw Self.illegal(coder) }
     let cover = Cover(target: target, base: base, count: count)
-    guard course == self.course(of: cover) else {
-      throw FormatError(.notCanonical("the course of a cover"), at: coder.offset)
-    }
     if cover.diagonal != last.diagonal { earlierDiagonal = last.diagonal }
     courses = (course, courses.0)
     self.last = cover
     return cover
+  }
+
+  private static func illegal(_ coder: BinaryCoder) -> FormatError {
+    FormatError(.illegal("a cover that leaves its file"), at: coder.offset)
   }
 
   private func course(of cover: Cover) -> Course {
@@ -89,36 +99,66 @@ package struct CoverModel: Sendable {
 
   /// Codes a place off the last diagonal, by its distance from that or from the diagonal before.
   private mutating func codeJump(
-    _ diagonal: Int, target: Int, _ coder: inout BinaryCoder
+    _ base: Int, target: Int, _ coder: inout BinaryCoder
   ) throws(FormatError) -> Int {
-    let near = diagonal - last.diagonal
-    let far = diagonal - earlierDiagonal
-    let isFar = codeChoice(Self.prefersFar(near, far), set: 2, gap: 1, &coder)
-    let origin = isFar ? earlierDiagonal : last.diagonal
-    let distance = jumps.codeSigned(
-      Int64(isFar ? far : near), context: isFar ? 1 : 0, coder: &coder)
-    guard distance.magnitude < Self.numberLimit else {
-      throw FormatError(.illegal("a cover that leaves its file"), at: coder.offset)
+    let near = target + last.diagonal
+    let far = target + earlierDiagonal
+    let prefersFar = (base - far).magnitude < (base - near).magnitude / 2
+    let isFar = codeChoice(prefersFar, set: 2, gap: 1, &coder)
+    let origin = isFar ? far : near
+    let isStart = codeChoice(starts.contains(base), set: 3, gap: isFar ? 1 : 0, &coder)
+    let context = (isFar ? 1 : 0) + (isStart ? 2 : 0)
+    let hint = Self.width(lastGap)
+    guard isStart else {
+      return origin + (try codeSigned(base - origin, context: context, hint: hint, &coder))
     }
-    let found = origin + Int(distance)
-    guard isFar == Self.prefersFar(found - last.diagonal, found - earlierDiagonal) else {
-      throw FormatError(.notCanonical("the place of a cover"), at: coder.offset)
-    }
-    return target + found
+    let rank = starts.rank(origin)
+    let found =
+      rank
+      + (try codeSigned(
+        starts.rank(base) - rank, context: context, hint: hint, &coder))
+    guard found >= 0, let place = starts.select(found) else { throw Self.illegal(coder) }
+    return place
   }
 
-  /// Whether the distance from the earlier diagonal is worth the flag that says so.
-  private static func prefersFar(_ near: Int, _ far: Int) -> Bool {
-    far.magnitude < near.magnitude / 2
+  private mutating func codeCount(
+    _ count: Int, base: Int, course: Course, _ coder: inout BinaryCoder
+  ) throws(FormatError) -> Int {
+    let isStart = codeChoice(
+      starts.contains(base + count), set: 4, gap: course.rawValue, &coder)
+    let context = course.rawValue * 2 + (isStart ? 1 : 0)
+    let hint = Self.width(lastGap)
+    let other = Self.width(last.count)
+    guard isStart else {
+      return try Self.codeNumber(
+        max(0, count - 1), &counts, context: context, hint: hint, other: other, &coder) + 1
+    }
+    // The first start behind the cover's own is number 0.
+    let first = starts.rank(base + 1)
+    let number = try Self.codeNumber(
+      max(0, starts.rank(base + count) - first), &counts, context: context, hint: hint,
+      other: other, &coder)
+    guard let end = starts.select(first + number) else { throw Self.illegal(coder) }
+    return end - base
   }
+
+  private mutating func codeSigned(
+    _ number: Int, context: Int, hint: Int, _ coder: inout BinaryCoder
+  ) throws(FormatError) -> Int {
+    let coded = jumps.codeSigned(Int64(number), context: context, hint: hint, coder: &coder)
+    guard coded.magnitude < Self.numberLimit else { throw Self.illegal(coder) }
+    return Int(coded)
+  }
+
+  private static func width(_ number: Int) -> Int { NumberModel.width(UInt64(number)) }
 
   private static func codeNumber(
-    _ number: Int, _ model: inout NumberModel, context: Int, _ coder: inout BinaryCoder
+    _ number: Int, _ model: inout NumberModel, context: Int, hint: Int, other: Int,
+    _ coder: inout BinaryCoder
   ) throws(FormatError) -> Int {
-    let coded = model.code(UInt64(number), context: context, coder: &coder)
-    guard coded < numberLimit else {
-      throw FormatError(.illegal("a cover that leaves its file"), at: coder.offset)
-    }
+    let coded = model.code(
+      UInt64(number), context: context, hint: hint, other: other, coder: &coder)
+    guard coded < numberLimit else { throw illegal(coder) }
     return Int(coded)
   }
 }

@@ -1,28 +1,41 @@
 package import Bytes
+package import CodeReferences
 
-/// The part of a delta behind its header: one arithmetic-coded stream of covers, then contents.
+/// The part of a delta behind its header: one arithmetic-coded stream of frame, covers and contents.
 ///
 /// The walk through the stream is written once. Encoding it and decoding it differ only in what the
-/// coder does with each bit, and in who writes the target.
+/// coder does with each bit, and in where the truth comes from: all that is foretold is foretold from
+/// `output`, which both sides fill in the same order.
 package struct DeltaBody: ~Copyable {
-  /// Fewer inserted bytes than this are not worth an index of the base.
-  private static let indexedInserts = 256
+  var coder: BinaryCoder
+  var table: ContextTable
+  var copies: CopyModel
+  var plain: PlainInsertModel
+  var code: CodeInsertModel?
+  var words: WordModel?
+  var predictor: FieldPredictor
+  /// Numbers of which there are few.
+  var numbers = NumberModel(contexts: 1)
 
-  private var coder: BinaryCoder
-  private var table: ContextTable
-  private var copies: CopyModel
-  private let tableBits: Int
+  let plan: ContentPlan
+  let front: FrontMatter
+  let covers: [Cover]
+  private let loadLimit: Int
 
   /// Returns the body of the delta that yields `target` from `base` by way of `covers`.
   package static func encode(
-    base: [UInt8], target: [UInt8], covers: [Cover], header: DeltaHeader
+    base: [UInt8], target: [UInt8], covers: [Cover], front: FrontMatter, fields: FieldMap,
+    header: DeltaHeader, book: inout CostBook?
   ) throws(FormatError) -> [UInt8] {
-    var body = DeltaBody(coder: BinaryCoder(), header: header)
-    var target = target
-    let coded = try body.codeCovers(
-      covers, header: header, targetSize: target.count, baseSize: base.count)
-    var bytes = target.mutableSpan
-    try body.codeContents(coded, base: base.span, target: &bytes)
+    var coder = BinaryCoder()
+    coder.book = book
+    var body = try DeltaBody(
+      coder: coder, header: header, base: base, fields: fields, known: (front, covers))
+    // Filled as the decoder fills it, so that nothing is foretold from what it cannot know.
+    var output: [UInt8] = Array(repeating: 0, count: target.count)
+    var bytes = output.mutableSpan
+    try body.codeContents(base: base.span, truth: target.span, output: &bytes)
+    if let entries = body.coder.book { book = entries }
     return body.coder.finish()
   }
 
@@ -30,110 +43,119 @@ package struct DeltaBody: ~Copyable {
   package static func decode(
     _ delta: [UInt8], base: [UInt8], header: DeltaHeader
   ) throws(FormatError) -> [UInt8] {
-    var body = DeltaBody(
-      coder: BinaryCoder(decoding: delta, from: header.count), header: header)
-    let size = Int(header.targetSize)
-    let covers = try body.codeCovers([], header: header, targetSize: size, baseSize: base.count)
-    var target: [UInt8] = Array(repeating: 0, count: size)
-    var bytes = target.mutableSpan
-    try body.codeContents(covers, base: base.span, target: &bytes)
+    var body = try DeltaBody(
+      coder: BinaryCoder(decoding: delta, from: header.count), header: header, base: base,
+      fields: FieldMap(base), known: nil)
+    var output: [UInt8] = Array(repeating: 0, count: Int(header.targetSize))
+    var bytes = output.mutableSpan
+    // Nobody looks at the truth while decoding.
+    try body.codeContents(base: base.span, truth: base.span, output: &bytes)
     try body.coder.checkEnd()
-    return target
+    return output
   }
 
-  private init(coder: BinaryCoder, header: DeltaHeader) {
+  private init(
+    coder given: consuming BinaryCoder, header: DeltaHeader, base: [UInt8],
+    fields: FieldMap, known: (front: FrontMatter, covers: [Cover])?
+  ) throws(FormatError) {
+    let size = Int(header.targetSize)
+    var coder = given
+    var frontModel = FrontMatterModel()
+    coder.open(.frame, 0)
+    var front = try frontModel.code(
+      known?.front, base: fields.layout, fileSize: size, coder: &coder)
+    let covers = try Self.codeCovers(
+      known?.covers, count: Int(header.coverCount), starts: fields.starts, targetSize: size,
+      baseSize: base.count, coder: &coder)
+    front.takeRoles(from: fields.layout)
+    let isSameMachine = fields.layout?.machine == front.layout?.machine
+    let fields = isSameMachine ? fields : FieldMap.none
+    let map = AddressMap(
+      from: fields.layout ?? .none, to: front.layout ?? .none,
+      counterparts: front.counterparts(fields.layout?.sections.count ?? 0),
+      positions: PositionMap(covers, baseSize: base.count))
+    plan = ContentPlan(front.layout, fileSize: size)
+    let bits = header.tableBits
+    table = ContextTable(bits: bits)
+    copies = CopyModel(bits: bits + 1)
+    let inserted = covers.reduce(size) { $0 - $1.count }
+    plain = PlainInsertModel(
+      bits: bits + 1, base: base.span, indexesBase: inserted > Self.indexedInserts)
+    if front.layout?.machine == 62 {
+      code = CodeInsertModel(bits: bits + 1, baseCount: base.count)
+    } else {
+      code = nil
+    }
+    words = front.layout.flatMap { WordCode(machine: $0.machine) }
+      .map { WordModel(code: $0, bits: bits + 1, baseCount: base.count) }
+    predictor = FieldPredictor(map: map, reader: FieldReader(fields), base: base)
+    loadLimit =
+      Self.pageLoads.besides + base.count / FieldMap.pageCount * Self.pageLoads.perPage
+    self.front = front
+    self.covers = covers
     self.coder = coder
-    tableBits = header.tableBits
-    table = ContextTable(bits: tableBits)
-    copies = CopyModel(bits: tableBits + 3)
+    if inserted > Self.indexedInserts { learn(base.span) }
   }
 
-  /// Codes all covers; `known` are those to encode.
-  private mutating func codeCovers(
-    _ known: [Cover], header: DeltaHeader, targetSize: Int, baseSize: Int
+  /// Fewer inserted bytes than this are not worth an index of the base.
+  private static let indexedInserts = 256
+
+  private static func codeCovers(
+    _ known: [Cover]?, count: Int, starts: StartIndex, targetSize: Int, baseSize: Int,
+    coder: inout BinaryCoder
   ) throws(FormatError) -> [Cover] {
-    var model = CoverModel()
+    var model = CoverModel(starts: starts, targetSize: targetSize, baseSize: baseSize)
     var covers: [Cover] = []
-    covers.reserveCapacity(Int(header.coverCount))
-    for index in 0..<Int(header.coverCount) {
-      covers.append(
-        try model.code(
-          coder.isDecoding ? nil : known[index], targetSize: targetSize, baseSize: baseSize,
-          coder: &coder))
-      try checkInput()
+    covers.reserveCapacity(count)
+    for index in 0..<count {
+      coder.open(.covers, known?[index].target ?? 0)
+      covers.append(try model.code(known?[index], coder: &coder))
+      guard !coder.isExhausted else {
+        throw FormatError(.truncated(missing: 1), at: coder.offset)
+      }
     }
     return covers
   }
 
-  private mutating func codeContents(
-    _ covers: [Cover], base: Span<UInt8>, target: inout MutableSpan<UInt8>
-  ) throws(FormatError) {
-    let inserted = covers.reduce(target.count) { $0 - $1.count }
-    var inserts = InsertModel(
-      bits: tableBits, base: base, indexesBase: inserted > Self.indexedInserts)
-    inserts.rehearse(
-      Rehearsal.windows(covers, inserted: inserted, targetSize: target.count, baseSize: base.count),
-      base: base, table: &table, coder: &coder)
-    var place = 0
-    var diagonal = 0
-    for cover in covers {
-      try codeInsert(place..<cover.target, diagonal, &inserts, base: base, target: &target)
-      try codeCopy(cover, base: base, target: &target)
-      place = cover.targetEnd
-      diagonal = cover.diagonal
-    }
-    try codeInsert(place..<target.count, diagonal, &inserts, base: base, target: &target)
-  }
-
-  private mutating func codeInsert(
-    _ range: Range<Int>, _ diagonal: Int, _ inserts: inout InsertModel, base: Span<UInt8>,
-    target: inout MutableSpan<UInt8>
-  ) throws(FormatError) {
-    inserts.interrupt()
-    for place in range {
-      target[place] = inserts.code(
-        target[place], at: place, diagonal: diagonal, target: target.span, base: base,
-        table: &table, coder: &coder)
-      if place & 63 == 0 { try checkInput() }
-    }
-    try checkInput()
-  }
-
-  private mutating func codeCopy(
-    _ cover: Cover, base: Span<UInt8>, target: inout MutableSpan<UInt8>
-  ) throws(FormatError) {
-    for start in stride(from: 0, to: cover.count, by: CopyModel.blockCount) {
-      let count = min(CopyModel.blockCount, cover.count - start)
-      let place = cover.target + start
-      let old = cover.base + start
-      let known = !coder.isDecoding && differ(base, old, target.span, place, count)
-      let differs = copies.codeBlock(differs: known, place: start, count: count, coder: &coder)
-      if differs {
-        for index in 0..<count {
-          target[place + index] = copies.codeByte(
-            target[place + index], at: place + index, old: old + index, target: target.span,
-            base: base, table: &table, coder: &coder)
-        }
-        try checkInput()
-        guard !copies.isMalformed, differ(base, old, target.span, place, count) else {
-          throw FormatError(.notCanonical("an unchanged byte"), at: coder.offset)
-        }
-      } else {
-        for index in 0..<count { target[place + index] = base[old + index] }
-      }
+  /// Puts the target's file header and tables where they belong.
+  func writeFrame(_ output: inout MutableSpan<UInt8>) {
+    guard let layout = front.layout else { return }
+    put(layout.header, at: 0, in: &output)
+    put(layout.programHeaders, at: Int(layout.header.span.little(32, 8)), in: &output)
+    guard !layout.isSynthetic else { return }
+    let start = Int(layout.header.span.little(40, 8))
+    for (index, section) in layout.sections.enumerated() {
+      put(section.encoded, at: start + index * SectionHeader.byteCount, in: &output)
     }
   }
 
-  private func checkInput() throws(FormatError) {
+  private func put(_ bytes: [UInt8], at start: Int, in output: inout MutableSpan<UInt8>) {
+    for (index, byte) in bytes.enumerated() where start + index < output.count {
+      output[start + index] = byte
+    }
+  }
+
+  /// Lets the models of new code learn from the code of the base.
+  private mutating func learn(_ base: Span<UInt8>) {
+    guard let layout = predictor.map.oldIfAny else { return }
+    for extent in layout.extents where layout.role(extent.section).isCode {
+      code?.learn(base, section: extent.range)
+      words?.learn(base, section: extent.range)
+    }
+  }
+
+  /// Pages of fields are made anew at most so often per page of the base, and so often besides.
+  private static let pageLoads = (perPage: 16, besides: 4096)
+
+  func checkInput() throws(FormatError) {
     guard !coder.isExhausted else {
       throw FormatError(.truncated(missing: 1), at: coder.offset)
     }
+    guard predictor.reader.loadCount <= loadLimit else {
+      throw FormatError(
+        .overLimit(
+          "the number of looks at the base", found: UInt64(predictor.reader.loadCount),
+          limit: UInt64(loadLimit)), at: coder.offset)
+    }
   }
-}
-
-private func differ(
-  _ base: Span<UInt8>, _ old: Int, _ target: Span<UInt8>, _ place: Int, _ count: Int
-) -> Bool {
-  for index in 0..<count where base[old + index] != target[place + index] { return true }
-  return false
 }

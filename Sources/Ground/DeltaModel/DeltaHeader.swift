@@ -41,12 +41,14 @@ extension DeltaMode {
 }
 
 extension DeltaHeader {
-  /// Bytes per line of the tables that follow the target's size: the line, 8 slots and 2 places.
-  private static let lineBytes: UInt64 = 64 + 8 * 4 + 2 * 4
-  /// Bytes of the tables that do not depend on the target.
-  private static let fixedTables: UInt64 = 1 << 20
-  /// Bytes that one cover takes while it is decoded.
-  private static let coverBytes: UInt64 = 12
+  /// Bytes per line of the tables that follow the target's size: the line, four flags, and places in
+  /// the indices of data (two) and code (four).
+  private static let lineBytes: UInt64 = 64 + 4 * 4 + 2 * 4 + 4 * 4
+  /// Bytes of the tables that do not depend on the target: at most so many for the fields of the base,
+  /// what is learned of addresses, and the models.
+  private static let fixedTables: UInt64 = 18 << 20
+  /// Bytes that one cover takes: itself, and in the map from base to target.
+  private static let coverBytes: UInt64 = 64
 
   /// Describes a delta of `mode` that yields `targetSize` bytes by way of `coverCount` covers.
   package init(mode: DeltaMode, targetSize: UInt64, coverCount: UInt64 = 0) {
@@ -83,11 +85,11 @@ extension DeltaHeader {
 
   /// Lines of the context table as a power of two: they follow the target's size.
   ///
-  /// The flag table has 8 slots per line, the match index 2 places.
+  /// The flag tables and the indices have two slots per line each.
   var tableBits: Int { Self.tableBits(targetSize) }
 
   private static func tableBits(_ targetSize: UInt64) -> Int {
-    min(18, max(10, 61 - targetSize.leadingZeroBitCount))
+    min(17, max(10, 61 - targetSize.leadingZeroBitCount))
   }
 
   private static func memory(

@@ -1,44 +1,29 @@
-/// Which bytes of the base the model of inserted bytes learns from before it codes any.
-///
-/// What is inserted resembles what surrounds it. Windows around the places of insertion grow until they
-/// hold enough; more would teach what is far away, and cost time.
-enum Rehearsal {
-  private static let smallestRadius = 256
-  private static let bytesPerInsert = 24
-  private static let totals = 16 << 10...64 << 10
+internal import CodeReferences
 
-  /// Returns windows of the base, ascending and apart; none if nothing is inserted.
-  static func windows(
-    _ covers: [Cover], inserted: Int, targetSize: Int, baseSize: Int
-  ) -> [Range<Int>] {
-    guard inserted > 0 && baseSize > 0 else { return [] }
-    let all = centers(covers, targetSize: targetSize)
-    let step = all.count * 2 * smallestRadius / totals.upperBound + 1
-    let centers = stride(from: 0, to: all.count, by: step).map { all[$0] }
+/// Which code of the base the models of new code learn from before they code any.
+///
+/// New code resembles what surrounds it. Windows around the places of insertion grow until they hold
+/// enough; more would teach what is far away, and cost time.
+enum Rehearsal {
+  private static let smallestRadius = 64
+  private static let bytesPerInsert = 5
+  private static let totals = 3 << 10...64 << 10
+
+  /// Returns windows of the base, ascending and apart, around `centers`, which are ascending.
+  static func windows(_ centers: [Int], inserted: Int, baseSize: Int) -> [Range<Int>] {
+    guard inserted > 0 && baseSize > 0 && !centers.isEmpty else { return [] }
+    let step = centers.count * 2 * smallestRadius / totals.upperBound + 1
+    let chosen = stride(from: 0, to: centers.count, by: step).map { centers[$0] }
     let product = inserted.multipliedReportingOverflow(by: bytesPerInsert)
     let wanted = min(
       product.overflow ? totals.upperBound : max(totals.lowerBound, product.partialValue),
       totals.upperBound, baseSize)
     var radius = smallestRadius
     while true {
-      let windows = merged(centers, radius: radius, baseSize: baseSize)
+      let windows = merged(chosen, radius: radius, baseSize: baseSize)
       if windows.reduce(0, { $0 + $1.count }) >= wanted { return windows }
       radius *= 2
     }
-  }
-
-  /// Where in the base the covers end behind which something is inserted, ascending.
-  private static func centers(_ covers: [Cover], targetSize: Int) -> [Int] {
-    var centers: [Int] = []
-    var place = 0
-    var old = 0
-    for cover in covers {
-      if cover.target > place { centers.append(old) }
-      place = cover.targetEnd
-      old = cover.baseEnd
-    }
-    if place < targetSize { centers.append(old) }
-    return centers.sorted()
   }
 
   private static func merged(_ centers: [Int], radius: Int, baseSize: Int) -> [Range<Int>] {
@@ -53,5 +38,83 @@ enum Rehearsal {
       }
     }
     return windows
+  }
+}
+
+extension DeltaBody {
+  /// Lets the models of new code run over code of the base as if they coded it.
+  mutating func rehearse(_ base: Span<UInt8>) {
+    guard let layout = predictor.map.oldIfAny, code != nil || words != nil else { return }
+    let (centers, inserted) = insertions()
+    let windows = Rehearsal.windows(centers, inserted: inserted, baseSize: base.count)
+    coder.isRehearsing = true
+    for window in windows {
+      for extent in layout.extents
+      where layout.role(extent.section).isCode && extent.range.overlaps(window) {
+        let slide =
+          layout.address(of: extent.section) &- layout.sections[extent.section].offset
+        rehearse(window.clamped(to: extent.range), slide: slide, base: base)
+      }
+    }
+    coder.isRehearsing = false
+  }
+
+  /// Where in the base the covers end behind which code is inserted, and how much that is.
+  private func insertions() -> (centers: [Int], inserted: Int) {
+    var centers: [Int] = []
+    var inserted = 0
+    let order = CoverOrder(covers)
+    for unit in plan.units where unit.role.isCode {
+      var place = unit.range.lowerBound
+      var old =
+        predictor.map.source(of: unit.section, front).map {
+          Int(truncatingIfNeeded: predictor.map.old.sections[$0].offset)
+        } ?? 0
+      for index in order.overlapping(unit.range) {
+        let cover = covers[index]
+        if cover.target > place {
+          centers.append(old)
+          inserted += cover.target - place
+        }
+        place = max(place, min(cover.targetEnd, unit.range.upperBound))
+        old = cover.baseEnd
+      }
+      if place < unit.range.upperBound {
+        centers.append(old)
+        inserted += unit.range.upperBound - place
+      }
+    }
+    return (centers.sorted(), inserted)
+  }
+
+  private mutating func rehearse(
+    _ window: Range<Int>, slide: UInt64, base: Span<UInt8>
+  ) {
+    var around = CodeInsertModel.Surroundings()
+    around.end = window.upperBound
+    around.slide = slide
+    around.isRehearsal = true
+    let starts = predictor.reader.map.starts
+    var place = starts.select(starts.rank(window.lowerBound)) ?? window.upperBound
+    if code != nil {
+      code?.begin(base, start: place, place: place, history: InstructionHistory())
+      while place < window.upperBound {
+        guard
+          let (_, count) = code?.code(
+            base, at: place, around, target: base, base: base,
+            predictor: &predictor, copies: &copies, table: &table, coder: &coder)
+        else { return }
+        place &+= count
+      }
+    } else {
+      place = (place + 3) & ~3
+      words?.interrupt()
+      while place &+ 4 <= window.upperBound {
+        _ = words?.codeInserted(
+          base.word(place), at: place, around, target: base, base: base,
+          predictor: &predictor, table: &table, coder: &coder)
+        place &+= 4
+      }
+    }
   }
 }
