@@ -13,6 +13,9 @@ package struct BinaryCoder: Sendable {
   /// nothing is read or written.
   package var isRehearsing = false
 
+  /// Set when something was coded in a way that no encoder chooses: a stream has one spelling.
+  package private(set) var isMalformed = false
+
   /// Where the cost of each bit is noted, if anybody wants to know.
   package var book: CostBook?
 
@@ -44,6 +47,12 @@ package struct BinaryCoder: Sendable {
 
   /// Offset of the last byte that was read, or how many were written.
   package var offset: Int { min(position, bytes.count) }
+
+  /// Takes note that what was decoded is no encoder's spelling, if `condition` holds.
+  @inline(__always)
+  mutating func refuse(if condition: Bool) {
+    if condition && !isRehearsing { isMalformed = true }
+  }
 
   /// Says what the bits to come are spent on.
   @inline(__always)

@@ -195,6 +195,7 @@ struct CodeInsertModel: Sendable {
     address = copies.codeNumber(
       address, expected: expected ?? origin, width: 4, kind: 0, subject: history.opcode,
       table: &table, coder: &coder)
+    coder.refuse(if: expected == address)
     return (address &- origin) & 0xffff_ffff
   }
 }

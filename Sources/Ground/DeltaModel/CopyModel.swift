@@ -116,7 +116,11 @@ struct CopyModel: Sendable {
       (value &+ prediction.origin) & mask, expected: expected, width: width,
       kind: kind.number, subject: Int(truncatingIfNeeded: prediction.address), table: &table,
       coder: &coder)
-    return (coded &- prediction.origin) & mask
+    let other = (coded &- prediction.origin) & mask
+    for index in 0..<prediction.count {
+      coder.refuse(if: prediction.candidates[index] == other)
+    }
+    return other
   }
 
   /// Codes `width` bytes of a number that is likely to be near `expected`, the highest first.
@@ -162,6 +166,7 @@ struct CopyModel: Sendable {
     guard differs else { return UInt8(truncatingIfNeeded: was) }
     let result = codeValue(
       byte, traits, was: was, base: base, target: target, table: &table, coder: &coder)
+    coder.refuse(if: Int(result) == was)
     changes[traits.kind] = Int(result) &- was
     return result
   }

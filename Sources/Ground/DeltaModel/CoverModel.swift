@@ -61,6 +61,7 @@ package struct CoverModel: Sendable {
       count <= sizes.target - target
     else { throw Self.illegal(coder) }
     let cover = Cover(target: target, base: base, count: count)
+    coder.refuse(if: course != self.course(of: cover))
     if cover.diagonal != last.diagonal { earlierDiagonal = last.diagonal }
     courses = (course, courses.0)
     self.last = cover
@@ -101,12 +102,25 @@ package struct CoverModel: Sendable {
   private mutating func codeJump(
     _ base: Int, target: Int, _ coder: inout BinaryCoder
   ) throws(FormatError) -> Int {
-    let near = target + last.diagonal
-    let far = target + earlierDiagonal
-    let prefersFar = (base - far).magnitude < (base - near).magnitude / 2
-    let isFar = codeChoice(prefersFar, set: 2, gap: 1, &coder)
-    let origin = isFar ? far : near
+    let isFar = codeChoice(prefersFar(base, target: target), set: 2, gap: 1, &coder)
+    let origin = target + (isFar ? earlierDiagonal : last.diagonal)
     let isStart = codeChoice(starts.contains(base), set: 3, gap: isFar ? 1 : 0, &coder)
+    let found = try codePlace(base, from: origin, isFar: isFar, isStart: isStart, &coder)
+    coder.refuse(
+      if: isFar != prefersFar(found, target: target) || isStart != starts.contains(found))
+    return found
+  }
+
+  /// Whether the distance from the earlier diagonal is worth the flag that says so.
+  private func prefersFar(_ base: Int, target: Int) -> Bool {
+    let near = base - target - last.diagonal
+    let far = base - target - earlierDiagonal
+    return far.magnitude < near.magnitude / 2
+  }
+
+  private mutating func codePlace(
+    _ base: Int, from origin: Int, isFar: Bool, isStart: Bool, _ coder: inout BinaryCoder
+  ) throws(FormatError) -> Int {
     let context = (isFar ? 1 : 0) + (isStart ? 2 : 0)
     let hint = Self.width(lastGap)
     guard isStart else {
@@ -130,8 +144,10 @@ package struct CoverModel: Sendable {
     let hint = Self.width(lastGap)
     let other = Self.width(last.count)
     guard isStart else {
-      return try Self.codeNumber(
-        max(0, count - 1), &counts, context: context, hint: hint, other: other, &coder) + 1
+      let coded = try Self.codeNumber(
+        max(0, count - 1), &counts, context: context, hint: hint, other: other, &coder)
+      coder.refuse(if: starts.contains(base + coded + 1))
+      return coded + 1
     }
     // The first start behind the cover's own is number 0.
     let first = starts.rank(base + 1)

@@ -137,7 +137,9 @@ extension DeltaBody {
         !coder.isDecoding && Self.differ(output.span, truth, place..<end), block, coder: &coder)
       if differs {
         predictor.frames = frames
+        let before = ForetoldBlock(output.span, place..<end)
         try codeTokens(place..<end, cover.diagonal, unit, base: base, truth: truth, output: &output)
+        coder.refuse(if: before == ForetoldBlock(output.span, place..<end))
         try checkInput()
       }
       place = end
@@ -269,6 +271,23 @@ extension FieldPrediction {
     case 2, 5: 2
     default: 3
     }
+  }
+}
+
+/// The bytes of a block, for telling whether it has changed.
+private struct ForetoldBlock: Equatable {
+  private var words = InlineArray<10, UInt64>(repeating: 0)
+
+  init(_ bytes: Span<UInt8>, _ range: Range<Int>) {
+    for index in 0..<min(10, (range.count &+ 7) >> 3) {
+      let place = range.lowerBound &+ index &* 8
+      words[index] = bytes.little(place, min(8, range.upperBound &- place))
+    }
+  }
+
+  static func == (left: ForetoldBlock, right: ForetoldBlock) -> Bool {
+    for index in 0..<10 where left.words[index] != right.words[index] { return false }
+    return true
   }
 }
 

@@ -50,6 +50,7 @@ package struct DeltaBody: ~Copyable {
     var bytes = output.mutableSpan
     // Nobody looks at the truth while decoding.
     try body.codeContents(base: base.span, truth: base.span, output: &bytes)
+    try body.checkInput()
     try body.coder.checkEnd()
     return output
   }
@@ -150,6 +151,9 @@ package struct DeltaBody: ~Copyable {
   func checkInput() throws(FormatError) {
     guard !coder.isExhausted else {
       throw FormatError(.truncated(missing: 1), at: coder.offset)
+    }
+    guard !coder.isMalformed else {
+      throw FormatError(.notCanonical("the delta"), at: coder.offset)
     }
     guard predictor.reader.loadCount <= loadLimit else {
       throw FormatError(

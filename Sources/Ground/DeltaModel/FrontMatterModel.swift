@@ -86,11 +86,13 @@ package struct FrontMatterModel: Sendable {
       return (numbers.header, likely)
     }
     source = try codeSource(source, likely: likely, count: count, &coder)
+    let likelyNumbers = numbers
     for field in HeaderNumbers.Field.allCases {
       let candidates = forecast.candidates(field, index: index, source: source, known: numbers)
       numbers[field] = codeNumber(
         truth?[field] ?? 0, candidates, context: field.rawValue, &coder)
     }
+    coder.refuse(if: source == likely && numbers.header == likelyNumbers.header)
     forecast.add(numbers, source: source)
     return (numbers.header, source)
   }
@@ -118,7 +120,9 @@ package struct FrontMatterModel: Sendable {
     let change = Int64(bitPattern: value &- first)
     let coded = numbers.codeSigned(
       max(-(1 << 61), min(1 << 61, change)), context: context, coder: &coder)
-    return first &+ UInt64(bitPattern: coded)
+    let other = first &+ UInt64(bitPattern: coded)
+    coder.refuse(if: candidates.contains(other))
+    return other
   }
 
   private mutating func flag(
@@ -155,7 +159,8 @@ extension FrontMatterModel {
       let guess = forecast.segment(before)
       let truth = known.map { Array($0[start..<start + size]) }
       var segment = guess
-      if flag(truth != nil && truth != guess, 20, 0, &coder) {
+      let isOther = flag(truth != nil && truth != guess, 20, 0, &coder)
+      if isOther {
         for (number, (offset, width)) in Self.segmentFields.enumerated() {
           var candidates = [guess.span.little(offset, width)]
           if number == 4 { candidates = [segment.span.little(16, 8)] }
@@ -167,6 +172,7 @@ extension FrontMatterModel {
           }
         }
       }
+      coder.refuse(if: isOther && segment == guess)
       result += segment
       try Self.check(coder)
     }
@@ -195,6 +201,7 @@ extension FrontMatterModel {
       let truth = known?[offset] ?? 0
       if flag(truth != guess[offset], 22, 0, &coder) {
         let change = numbers.code(UInt64(truth &- guess[offset]), context: 28, coder: &coder)
+        coder.refuse(if: change == 0 || change > 255)
         guess[offset] &+= UInt8(truncatingIfNeeded: change)
       }
     }
