@@ -93,7 +93,7 @@ package enum DeltaEncoder {
         pair.target, fields: pair.targetFields, labels: LabelImage.Unknown()),
       threshold: threshold, progress: { _ in })
     guard let layout = pair.front.layout, pair.baseFields.layout != nil else { return covers }
-    for _ in 1...labelRounds {
+    for _ in 1...(pair.base.count > 8 << 20 ? 2 : labelRounds) {
       var isCovered = Array(repeating: false, count: pair.target.count)
       for cover in covers {
         for place in cover.target..<cover.targetEnd { isCovered[place] = true }

@@ -17,6 +17,12 @@ package struct ByteKind: RawRepresentable, Hashable, Sendable {
     left.rawValue == right.rawValue
   }
 
+  /// Matches a case of a `switch`; without this one, every case is a call of a witness.
+  @inline(__always)
+  package static func ~= (pattern: ByteKind, value: ByteKind) -> Bool {
+    pattern.rawValue == value.rawValue
+  }
+
   /// How many kinds there can be.
   package static let count = 64
   /// The mark of the first byte of a field.

@@ -95,7 +95,6 @@ package struct DeltaBody: ~Copyable {
     self.front = front
     self.covers = covers
     self.coder = coder
-    if inserted > Self.indexedInserts { learn(base.span) }
   }
 
   /// Fewer inserted bytes than this are not worth an index of the base.
@@ -136,9 +135,17 @@ package struct DeltaBody: ~Copyable {
     }
   }
 
-  /// Lets the models of new code learn from the code of the base.
-  private mutating func learn(_ base: Span<UInt8>) {
-    guard let layout = predictor.map.oldIfAny else { return }
+  /// So many bytes of the base's code are worth an index for each byte of new code.
+  private static let indexedPerInsert = 1024
+
+  /// Lets the models of new code learn where in the base which instructions follow which, if there is
+  /// enough new code to make up for the time.
+  mutating func learn(_ base: Span<UInt8>, newCode: Int) {
+    guard newCode > Self.indexedInserts, let layout = predictor.map.oldIfAny else { return }
+    let all = layout.extents.reduce(0) {
+      $0 + (layout.role($1.section).isCode ? $1.range.count : 0)
+    }
+    guard newCode >= all / Self.indexedPerInsert else { return }
     for extent in layout.extents where layout.role(extent.section).isCode {
       code?.learn(base, section: extent.range)
       words?.learn(base, section: extent.range)
