@@ -253,7 +253,9 @@ extension DeltaBody {
     if kind.width == 4 && (kind.isWordReference || kind.isPlainWord), words != nil {
       let word = words?.codeWord(
         UInt32(truncatingIfNeeded: actual),
-        expected: UInt32(truncatingIfNeeded: prediction.candidates[0]),
+        expected: UInt32(
+          truncatingIfNeeded: prediction.candidates[
+            kind == .armWord ? max(0, prediction.count - 1) : 0]),
         beside: base.word(old), length: 1, at: place,
         address: UInt64(place) &+ unit.slide, target: target, table: &table, coder: &coder)
       return UInt64(word ?? 0)

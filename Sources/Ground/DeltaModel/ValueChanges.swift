@@ -13,11 +13,18 @@ struct ValueChanges: Sendable {
   private var entries = Array(repeating: Entry(), count: 1 << tableBits)
   private var lastChange = Array(repeating: 0 as UInt64, count: ByteKind.count)
   private var hasChanged = Array(repeating: false, count: ByteKind.count)
+  /// What became of each register: a compiler that needs one more gives the others new numbers.
+  private var registers = InlineArray<32, UInt32> { UInt32($0) }
 
   /// Adds what the value of `kind` may have become.
   func predict(_ kind: ByteKind, _ result: inout FieldPrediction) {
     let entry = entries[Self.slot(kind, result.old)]
     if entry.kind == kind.rawValue && entry.old == result.old { result.add(entry.new) }
+    if kind == .armWord {
+      result.add(result.old)
+      let word = UInt32(truncatingIfNeeded: result.old)
+      result.add(UInt64(renamed(word, count: Self.registerCount(word))))
+    }
     guard kind.isConstant else { return }
     let moved = (result.old &+ lastChange[kind.number]) & 0xffff_ffff
     if hasChanged[kind.number] { result.add(moved) }
@@ -33,9 +40,50 @@ struct ValueChanges: Sendable {
     if old != new || entry.kind == kind.rawValue && entry.old == old {
       entries[slot] = Entry(old: old, new: new, kind: kind.rawValue)
     }
+    if kind == .armWord {
+      let (before, after) = (UInt32(truncatingIfNeeded: old), UInt32(truncatingIfNeeded: new))
+      // Words that differ in more than registers say nothing about these.
+      let count = Self.registerCount(before)
+      if (before ^ after) & ~Self.registerMask(count) == 0 {
+        rename(before, after, count: count)
+      }
+    }
     guard kind.isConstant else { return }
     hasChanged[kind.number] = old != new
     if old != new { lastChange[kind.number] = new &- old }
+  }
+
+  /// Where an AArch64 instruction has its registers: Rd, Rn, Rm.
+  private static var registerShifts: InlineArray<3, UInt32> { [0, 5, 16] }
+
+  /// How many of Rd, Rn and Rm a plain word has: all in data processing on registers, Rd alone where a
+  /// wide constant is moved, else the first two.
+  private static func registerCount(_ word: UInt32) -> Int {
+    if word >> 25 & 7 == 5 { return 3 }
+    return word & 0x1f80_0000 == 0x1280_0000 ? 1 : 2
+  }
+
+  private static func registerMask(_ count: Int) -> UInt32 {
+    count == 3 ? 0x001f_03ff : count == 2 ? 0x3ff : 0x1f
+  }
+
+  /// `word` with the first `count` of its registers renamed.
+  func renamed(_ word: UInt32, count: Int) -> UInt32 {
+    var result = word
+    for index in 0..<count {
+      let shift = Self.registerShifts[index]
+      let register = Int(word >> shift & 31)
+      result = result & ~(31 << shift) | registers[register] << shift
+    }
+    return result
+  }
+
+  /// Takes note of what the first `count` registers of a word became.
+  mutating func rename(_ old: UInt32, _ new: UInt32, count: Int) {
+    for index in 0..<count {
+      let shift = Self.registerShifts[index]
+      registers[Int(old >> shift & 31)] = new >> shift & 31
+    }
   }
 
   @inline(__always)
