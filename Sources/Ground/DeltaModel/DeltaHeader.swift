@@ -86,10 +86,12 @@ extension DeltaHeader {
   /// Lines of the context table as a power of two: they follow the target's size.
   ///
   /// The flag tables and the indices have two slots per line each.
-  var tableBits: Int { Self.tableBits(targetSize) }
+  var tableBits: Int { Self.tableBits(mode, targetSize) }
 
-  private static func tableBits(_ targetSize: UInt64) -> Int {
-    min(17, max(10, 61 - targetSize.leadingZeroBitCount))
+  private static func tableBits(_ mode: DeltaMode, _ targetSize: UInt64) -> Int {
+    // Where nothing is covered, every byte takes lines of its own.
+    let bits = (mode == .whole ? 66 : 61) - targetSize.leadingZeroBitCount
+    return min(17, max(10, bits))
   }
 
   private static func memory(
@@ -98,7 +100,7 @@ extension DeltaHeader {
     guard mode != .stored else { return targetSize }
     // At most 2^63 each, so neither product nor sum can be told apart from the limit when it is cut.
     let covers = coverCount.multipliedReportingOverflow(by: coverBytes)
-    let tables = lineBytes << UInt64(tableBits(targetSize)) + fixedTables
+    let tables = lineBytes << UInt64(tableBits(mode, targetSize)) + fixedTables
     let sum = (targetSize + tables).addingReportingOverflow(covers.partialValue)
     return covers.overflow || sum.overflow ? .max : sum.partialValue
   }
