@@ -83,7 +83,7 @@ package struct ByteKind: RawRepresentable, Hashable, Sendable {
   /// TBZ, TBNZ.
   package static let armBranch14 = ByteKind(rawValue: 21)
   package static let armADR = ByteKind(rawValue: 22)
-  /// ADRP with a partner.
+  /// ADRP, with a partner or without.
   package static let armADRP = ByteKind(rawValue: 23)
   /// ADD (immediate), or load or store with unsigned offset, of a register that ADRP has set.
   package static let armLow12 = ByteKind(rawValue: 24)
@@ -96,11 +96,11 @@ package struct ByteKind: RawRepresentable, Hashable, Sendable {
   package static let loongBranch21 = ByteKind(rawValue: 27)
   /// BEQ … BGEU.
   package static let loongBranch16 = ByteKind(rawValue: 28)
-  /// PCALAU12I with a partner.
+  /// PCALAU12I, with a partner or without.
   package static let loongPage = ByteKind(rawValue: 29)
   /// ADDI.D, load or store of a register that PCALAU12I has set.
   package static let loongLow12 = ByteKind(rawValue: 30)
-  /// PCADDU18I; its partner is the JIRL directly behind it.
+  /// PCADDU18I; its partner, if it has one, is the JIRL directly behind it.
   package static let loongCall = ByteKind(rawValue: 31)
   /// PCADDI.
   package static let loongPCAddI = ByteKind(rawValue: 32)
@@ -112,7 +112,7 @@ package struct ByteKind: RawRepresentable, Hashable, Sendable {
   package static let riscJump = ByteKind(rawValue: 35)
   /// BEQ … BGEU.
   package static let riscBranch = ByteKind(rawValue: 36)
-  /// AUIPC with a partner.
+  /// AUIPC, with a partner or without.
   package static let riscPage = ByteKind(rawValue: 37)
   /// The partner, I-type (loads, ADDI, JALR).
   package static let riscLow12I = ByteKind(rawValue: 38)
@@ -128,7 +128,9 @@ package struct ByteKind: RawRepresentable, Hashable, Sendable {
   package static let address64 = ByteKind(rawValue: 42)
   /// Four bytes: the index of a dynamic symbol, in `r_info`.
   package static let symbolIndex = ByteKind(rawValue: 43)
-  /// Four bytes, or eight in `.dynamic`: an offset into the string table.
+  /// Four bytes: an offset into the string table.
+  ///
+  /// In `.dynamic` eight bytes have the kind, of which the lower four are foretold.
   package static let stringOffset = ByteKind(rawValue: 44)
   /// Eight bytes: the size of a function or object (`st_size`).
   package static let symbolSize = ByteKind(rawValue: 45)

@@ -1,7 +1,7 @@
 /// The tables of the bit-exact arithmetic: logistic function, its inverse, adaptation rates.
 ///
 /// Made from integers alone, so that they are the same on every machine and at every optimiser
-/// setting (docs/format.md, "Delta codec 1", Numbers and tables).
+/// setting (docs/format.md, "Delta codec 1: numbers and tables").
 package struct CodingTables: Sendable {
   /// Largest magnitude of a stretched probability: ln(p / (1 - p)) in units of 1/256.
   package static let stretchLimit = 2880

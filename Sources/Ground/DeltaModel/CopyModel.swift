@@ -41,7 +41,7 @@ struct CopyModel: Sendable {
     /// Kind without marks.
     var kind = 0
     var role = 0
-    /// Hash of the opcode of the instruction that holds it, 0 outside of code.
+    /// The last three bytes of prefixes, opcode and ModRM before and with it; 0 outside of x86-64 code.
     var opcode = 0
     /// Where it stands in its record.
     var column = 0

@@ -1,6 +1,6 @@
 package import Bytes
 
-/// The first bytes of every delta blob (docs/format.md, "Delta codec 1").
+/// The first bytes of every delta blob (docs/format.md, "Delta codec 1: blob and header").
 ///
 /// It says how the rest is coded and what decoding it will cost, so that both can be refused before
 /// anything is allocated. It carries no digest: what binds a delta to its base and its target is the

@@ -13,7 +13,7 @@ struct FieldPrediction {
   let old: UInt64
   /// The address of the base that the field names, or 0.
   var address: UInt64 = 0
-  /// How sure the first candidate is; 0 for a cover's word, 5 for the least.
+  /// Number of the `MappedAddress.Source` behind the first candidate; 0 for what is no reference.
   var source = 0
   /// Whether the field names an address.
   var isReference = false

@@ -6,7 +6,7 @@ struct InstructionHistory: Sendable {
   private(set) var soFar: UInt64 = 0
   /// The same without references.
   private var maskedSoFar: UInt64 = 0
-  /// Hash of its first bytes, up to four.
+  /// Its first bytes, up to three, as one number.
   private(set) var opcode = 0
   private var count = 0
   /// Hashes of the last three instructions, references left out, the last one first.
