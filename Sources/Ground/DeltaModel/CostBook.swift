@@ -35,11 +35,13 @@ package struct CostBook: Sendable {
   /// All pieces, in the order of coding.
   package private(set) var entries: [Entry] = []
   /// For each 16-bit probability what a bit of it costs, in 1/65536 bits.
+  ///
+  /// All of them: most bits are all but certain, and there are so many that what is rounded adds up.
   private let costs: [UInt32]
 
   /// Makes an empty book.
   package init() {
-    costs = (0..<4097).map { Self.cost(max(1, $0 * 16)) }
+    costs = (0...65536).map { Self.cost(max(1, $0)) }
   }
 
   /// Opens the piece that the bits to come belong to.
@@ -52,8 +54,7 @@ package struct CostBook: Sendable {
   @inline(__always)
   mutating func note(_ probability: Int) {
     guard !entries.isEmpty else { return }
-    let fine = probability < 64 ? Self.cost(max(1, probability)) : costs[probability >> 4]
-    entries[entries.count - 1].cost += UInt64(fine)
+    entries[entries.count - 1].cost += UInt64(costs[min(max(1, probability), 65536)])
   }
 
   /// -log2(probability / 65536) in 1/65536 bits, digit by digit.

@@ -30,6 +30,7 @@ extension DeltaBody {
     plain.interrupt()
     coder.open(.newData, range.lowerBound)
     for place in range {
+      if place & 15 == 0 { coder.open(.newData, place) }
       traits.offset = place &- unit.range.lowerBound
       if unit.role == .frames {
         predictor.frames.advance(to: place, output.span, slide: unit.slide)
@@ -56,9 +57,9 @@ extension DeltaBody {
     around.slide = unit.slide
     around.diagonal = cover?.diagonal ?? 0
     beginInstructions(range, after: cover, base: base, target: output.span)
-    coder.open(.newCode, range.lowerBound)
     var place = range.lowerBound
     while place < range.upperBound {
+      coder.open(.newCode, place)
       guard
         let (value, count) = code?.code(
           truth, at: place, around, target: output.span, base: base,
@@ -117,8 +118,8 @@ extension DeltaBody {
         range.lowerBound..<start, unit, after: cover, base: base, truth: truth, output: &output)
     }
     words?.interrupt()
-    coder.open(.newCode, range.lowerBound)
     for place in stride(from: start, to: end, by: 4) {
+      coder.open(.newCode, place)
       let word =
         words?.codeInserted(
           truth.word(place), at: place, around, target: output.span, base: base,
