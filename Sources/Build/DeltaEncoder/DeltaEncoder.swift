@@ -26,17 +26,18 @@ package enum EncodingEffort: Sendable {
 
 /// Makes deltas.
 package enum DeltaEncoder {
-  private static let labelRounds = 3
-
   /// Returns the smallest delta that yields `target` from `base`.
   ///
-  /// The same inputs give the same bytes. `progress` is called with fractions from 0 to 1.
+  /// The same inputs give the same bytes. `progress` is called with fractions that rise from 0 to 1,
+  /// by one thread at a time but not always the same. With `keepsBook` the result says what its bits
+  /// were spent on. What is left out by `without`, a decoder has to leave out too.
   package static func encode(
     base: [UInt8], target: [UInt8], effort: EncodingEffort = .thorough,
-    keepsBook: Bool = false,
-    progress: (Double) -> Void = { _ in }
+    keepsBook: Bool = false, without: DeltaAblation = [],
+    progress: @escaping @Sendable (Double) -> Void = { _ in }
   ) -> EncodedDelta {
-    let pair = PreparedPair(base: base, target: target, effort: effort, keepsBook: keepsBook)
+    let pair = PreparedPair(
+      base: base, target: target, effort: effort, keepsBook: keepsBook, without: without)
     var best = stored(target)
     var covered = 0
     for trial in trials(pair, progress: progress) {
@@ -59,18 +60,22 @@ package enum DeltaEncoder {
   }
 
   /// Codes the pair with several alignments and several notions of what a cover has to save.
-  private static func trials(_ pair: PreparedPair, progress: (Double) -> Void) -> [Trial] {
+  private static func trials(
+    _ pair: PreparedPair, progress: @escaping @Sendable (Double) -> Void
+  ) -> [Trial] {
     let tries = pair.effort == .thorough && pair.base.count + pair.target.count <= 2 * triedSize
     let thresholds = tries ? [8, 6, 10] : [8]
     let costs = tries ? [2.3, 1.2, 3.5] : [2.3]
+    let rounds = pair.labelRounds
     let results = Mutex<[Int: [Trial]]>([:])
+    let meter = ProgressMeter(parts: thresholds.count * (1 + rounds + costs.count), progress)
     DispatchQueue.concurrentPerform(iterations: thresholds.count) { index in
-      let covers = alignedCovers(pair, threshold: thresholds[index])
+      let covers = alignedCovers(pair, threshold: thresholds[index], meter)
       var seen: [[Cover]] = []
       var trials: [Trial] = []
       for cost in costs {
-        let pruning = pair.pruning(byteCost: (cost, 5))
-        let chosen = pruning.snapped(pruning.pruned(covers))
+        defer { meter.finishPart() }
+        let chosen = pair.chosen(covers, byteCost: (cost, 5))
         if chosen.isEmpty || seen.contains(chosen) { continue }
         seen.append(chosen)
         trials.append(
@@ -85,29 +90,36 @@ package enum DeltaEncoder {
 
   /// Finds covers, first with addresses left out, then with labels that follow from the covers before.
   private static func alignedCovers(
-    _ pair: PreparedPair, threshold: Int
+    _ pair: PreparedPair, threshold: Int, _ meter: ProgressMeter
   ) -> [Cover] {
-    var covers = CoverFinder.covers(
-      base: LabelImage.bytes(pair.base, fields: pair.baseFields, labels: LabelImage.Unknown()),
-      target: LabelImage.bytes(
-        pair.target, fields: pair.targetFields, labels: LabelImage.Unknown()),
-      threshold: threshold, progress: { _ in })
-    guard let layout = pair.front.layout, pair.baseFields.layout != nil else { return covers }
-    for _ in 1...(pair.base.count > 8 << 20 ? 2 : labelRounds) {
+    var covers = find(
+      LabelImage.bytes(pair.base, fields: pair.baseFields, labels: LabelImage.Unknown()),
+      LabelImage.bytes(pair.target, fields: pair.targetFields, labels: LabelImage.Unknown()),
+      threshold: threshold, meter)
+    guard let layout = pair.front.layout else { return covers }
+    for _ in 0..<pair.labelRounds {
       var isCovered = Array(repeating: false, count: pair.target.count)
       for cover in covers {
         for place in cover.target..<cover.targetEnd { isCovered[place] = true }
       }
       let map = pair.map(covers)
-      covers = CoverFinder.covers(
-        base: LabelImage.bytes(
+      covers = find(
+        LabelImage.bytes(
           pair.base, fields: pair.baseFields, labels: LabelImage.OfBase(map: map)),
-        target: LabelImage.bytes(
+        LabelImage.bytes(
           pair.target, fields: pair.targetFields,
           labels: LabelImage.OfTarget(layout: layout, isCovered: isCovered)),
-        threshold: threshold, progress: { _ in })
+        threshold: threshold, meter)
     }
     return covers
+  }
+
+  private static func find(
+    _ base: [UInt8], _ target: [UInt8], threshold: Int, _ meter: ProgressMeter
+  ) -> [Cover] {
+    meter.part { progress in
+      CoverFinder.covers(base: base, target: target, threshold: threshold, progress: progress)
+    }
   }
 
   private static func stored(_ target: [UInt8]) -> EncodedDelta {
@@ -125,7 +137,7 @@ package enum DeltaEncoder {
     guard
       let body = try? DeltaBody.encode(
         base: pair.base, target: pair.target, covers: covers, front: pair.front,
-        fields: pair.baseFields, header: header, book: &book)
+        fields: pair.baseFields, header: header, without: pair.without, book: &book)
     else { return nil }
     return EncodedDelta(bytes: header.encoded + body, header: header, book: book)
   }
@@ -133,40 +145,5 @@ package enum DeltaEncoder {
   private static func smaller(_ left: EncodedDelta, _ right: EncodedDelta?) -> EncodedDelta {
     guard let right, right.bytes.count < left.bytes.count else { return left }
     return right
-  }
-}
-
-/// Both files with what is known of their fields.
-struct PreparedPair: Sendable {
-  let base: [UInt8]
-  let target: [UInt8]
-  let baseFields: FieldMap
-  let targetFields: FieldMap
-  let front: FrontMatter
-  let effort: EncodingEffort
-  /// Whether what the bits are spent on is noted.
-  let keepsBook: Bool
-
-  init(base: [UInt8], target: [UInt8], effort: EncodingEffort, keepsBook: Bool) {
-    self.effort = effort
-    self.keepsBook = keepsBook
-    self.base = base
-    self.target = target
-    baseFields = FieldMap(base)
-    targetFields = FieldMap(target)
-    front = SectionPairing.frontMatter(base: base, baseLayout: baseFields.layout, target: target)
-  }
-
-  func map(_ covers: [Cover]) -> AddressMap {
-    AddressMap(
-      from: baseFields.layout ?? .none, to: front.layout ?? .none,
-      counterparts: front.counterparts(baseFields.layout?.sections.count ?? 0),
-      positions: PositionMap(covers, baseSize: base.count))
-  }
-
-  func pruning(byteCost: (Double, Double)) -> CoverPruning {
-    CoverPruning(
-      base: base, target: target, byteCost: byteCost, starts: baseFields.starts,
-      baseLayout: baseFields.layout)
   }
 }

@@ -14,7 +14,7 @@ package enum PatchBuilder {
   /// `progress` gets the name of a module and a fraction from 0 to 1. The result is well-formed; that
   /// it verifies and yields its targets, the caller proves with the device's own code.
   package static func build(
-    _ request: PatchRequest, progress: (String, Double) -> Void = { _, _ in }
+    _ request: PatchRequest, progress: @escaping @Sendable (String, Double) -> Void = { _, _ in }
   ) throws(Refusal) -> BuiltPatch {
     var components: [Component] = []
     var deltas: [[UInt8]] = []

@@ -16,6 +16,9 @@ package struct BinaryCoder: Sendable {
   /// Set when something was coded in a way that no encoder chooses: a stream has one spelling.
   package private(set) var isMalformed = false
 
+  /// What of the codec is left out, for measuring it; nothing in the product.
+  var without: DeltaAblation = []
+
   /// Where the cost of each bit is noted, if anybody wants to know.
   package var book: CostBook?
 

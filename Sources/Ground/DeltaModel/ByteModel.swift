@@ -91,7 +91,8 @@ package struct ByteModel: Sendable {
     let sum = Mixing.sum(opinions, weights: finalWeights.span, from: kind &* 4)
     let mixed = Int(squash[sum &+ limit])
     let place = path
-    let refined = map.refined(sum, context: place)
+    let refined =
+      coder.without.contains(.refinement) ? mixed : map.refined(sum, context: place)
     let probability = max(
       Self.surest, min(65536 &- Self.surest, (3 &* mixed &+ refined &+ 2) >> 2))
     let bit = coder.code(value, probability: probability)
@@ -115,6 +116,7 @@ package struct ByteModel: Sendable {
     Mixing.learn(
       inputs, weights: &third, from: pathStart, bit: bit,
       probability: Int(squash[pathSum &+ limit]), rate: Self.rate)
+    guard !coder.without.contains(.finalMixer) else { return bit }
     var last = finalWeights.mutableSpan
     Mixing.learn(
       opinions, weights: &last, from: kind &* 4, bit: bit, probability: mixed, rate: 14)

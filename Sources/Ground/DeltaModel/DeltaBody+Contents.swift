@@ -7,12 +7,13 @@ extension DeltaBody {
     base: Span<UInt8>, truth: Span<UInt8>, output: inout MutableSpan<UInt8>
   ) throws(FormatError) {
     writeFrame(&output)
-    rehearse(base)
+    if !coder.without.contains(.rehearsal) { rehearse(base) }
     let byTarget = CoverOrder(covers)
     for unit in plan.units {
       if unit.isDerived, codeDerived(unit, base: base, truth: truth, output: &output) { continue }
       predictor.targetSlide = unit.slide
-      predictor.frames = FrameWalk(start: unit.range.lowerBound)
+      predictor.frames = FrameWalk(
+        start: unit.range.lowerBound, isBlind: coder.without.contains(.frameWalk))
       var place = unit.range.lowerBound
       var before: Cover?
       for index in byTarget.overlapping(unit.range) {
@@ -44,7 +45,7 @@ extension DeltaBody {
     coder.open(.derived, unit.range.lowerBound)
     // The head of the encoder's table, tried out, must not stay where it is not coded.
     var matches = false
-    if !coder.isDecoding {
+    if !coder.isDecoding && !coder.without.contains(.derivedTables) {
       copyHead(of: unit, from: truth, to: &output)
       matches = isSame(derived(unit, layout, output.span), truth, unit)
       clearHead(of: unit, &output)

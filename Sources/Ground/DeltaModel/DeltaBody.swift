@@ -25,10 +25,11 @@ package struct DeltaBody: ~Copyable {
   /// Returns the body of the delta that yields `target` from `base` by way of `covers`.
   package static func encode(
     base: [UInt8], target: [UInt8], covers: [Cover], front: FrontMatter, fields: FieldMap,
-    header: DeltaHeader, book: inout CostBook?
+    header: DeltaHeader, without: DeltaAblation = [], book: inout CostBook?
   ) throws(FormatError) -> [UInt8] {
     var coder = BinaryCoder()
     coder.book = book
+    coder.without = without
     var body = try DeltaBody(
       coder: coder, header: header, base: base, fields: fields, known: (front, covers))
     // Filled as the decoder fills it, so that nothing is foretold from what it cannot know.
@@ -41,11 +42,12 @@ package struct DeltaBody: ~Copyable {
 
   /// Returns what `delta`, of which `header` was read, yields from `base`.
   package static func decode(
-    _ delta: [UInt8], base: [UInt8], header: DeltaHeader
+    _ delta: [UInt8], base: [UInt8], header: DeltaHeader, without: DeltaAblation = []
   ) throws(FormatError) -> [UInt8] {
+    var coder = BinaryCoder(decoding: delta, from: header.count)
+    coder.without = without
     var body = try DeltaBody(
-      coder: BinaryCoder(decoding: delta, from: header.count), header: header, base: base,
-      fields: FieldMap(base), known: nil)
+      coder: coder, header: header, base: base, fields: FieldMap(base), known: nil)
     var output: [UInt8] = Array(repeating: 0, count: Int(header.targetSize))
     var bytes = output.mutableSpan
     // Nobody looks at the truth while decoding.
@@ -69,8 +71,9 @@ package struct DeltaBody: ~Copyable {
       known?.covers, count: Int(header.coverCount), starts: fields.starts, targetSize: size,
       baseSize: base.count, coder: &coder)
     front.takeRoles(from: fields.layout)
-    let isSameMachine = fields.layout?.machine == front.layout?.machine
-    let fields = isSameMachine ? fields : FieldMap.none
+    let knowsFields =
+      fields.layout?.machine == front.layout?.machine && !coder.without.contains(.fields)
+    let fields = knowsFields ? fields : FieldMap.none
     let map = AddressMap(
       from: fields.layout ?? .none, to: front.layout ?? .none,
       counterparts: front.counterparts(fields.layout?.sections.count ?? 0),
@@ -82,14 +85,16 @@ package struct DeltaBody: ~Copyable {
     let inserted = covers.reduce(size) { $0 - $1.count }
     plain = PlainInsertModel(
       bits: bits + 1, base: base.span, indexesBase: inserted > Self.indexedInserts)
-    if front.layout?.machine == 62 {
+    let knowsCode = !coder.without.contains(.codeModels)
+    if knowsCode && front.layout?.machine == 62 {
       code = CodeInsertModel(bits: bits + 1, baseCount: base.count)
     } else {
       code = nil
     }
-    words = front.layout.flatMap { WordCode(machine: $0.machine) }
+    words = (knowsCode ? front.layout : nil).flatMap { WordCode(machine: $0.machine) }
       .map { WordModel(code: $0, bits: bits + 1, baseCount: base.count) }
-    predictor = FieldPredictor(map: map, reader: FieldReader(fields), base: base)
+    predictor = FieldPredictor(
+      map: map, reader: FieldReader(fields), base: base, without: coder.without)
     loadLimit =
       Self.pageLoads.besides + base.count / FieldMap.pageCount * Self.pageLoads.perPage
     self.front = front

@@ -12,16 +12,18 @@ struct FieldPredictor: Sendable {
   /// By kind, how far the last reference was moved that stood in a block with differences.
   private var shifts = InlineArray<64, UInt64>(repeating: 0)
   private let base: [UInt8]
+  private let without: DeltaAblation
 
   /// The records of `.eh_frame`, as far as they are decoded.
   var frames = FrameWalk(start: 0)
   /// Of a unit of the target: what has to be added to a file offset to get its address.
   var targetSlide: UInt64 = 0
 
-  init(map: AddressMap, reader: FieldReader, base: [UInt8]) {
+  init(map: AddressMap, reader: FieldReader, base: [UInt8], without: DeltaAblation = []) {
     self.map = map
     self.reader = reader
     self.base = base
+    self.without = without
   }
 
   /// Returns what may have become of the field of `kind` at `old`, which stands at `place` of `target`;
@@ -64,9 +66,12 @@ struct FieldPredictor: Sendable {
         count: registers)
     }
     guard prediction.isReference else {
-      values.learn(kind, old: prediction.old, new: actual)
+      if !without.contains(.learnedValues) {
+        values.learn(kind, old: prediction.old, new: actual)
+      }
       return
     }
+    guard !without.contains(.learnedAddresses) else { return }
     if let found = address(kind, prediction, actual: actual, place: place) {
       shifts[kind.number] = found &- prediction.address
     }
