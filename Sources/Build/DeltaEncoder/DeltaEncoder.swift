@@ -17,7 +17,7 @@ package struct EncodedDelta: Sendable {
 }
 
 /// How long the encoder may look for the smallest delta.
-package enum EncodingEffort: Sendable {
+package enum EncodingEffort: String, CaseIterable, Sendable {
   /// One alignment.
   case quick
   /// Several alignments of files that are not too large; the smallest delta is kept.

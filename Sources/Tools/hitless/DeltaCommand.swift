@@ -4,10 +4,12 @@ internal import ArgumentParser
 struct DeltaCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "delta",
-    abstract: "Make and apply a bare delta of any two files.",
+    abstract: "Make, apply and explain a bare delta of any two files.",
     discussion: """
       A delta file carries the digests of both files, so that a wrong base or a damaged file is \
       refused; it carries no signature. For delivery make a patch with 'hitless diff'.
       """,
-    subcommands: [DeltaEncodeCommand.self, DeltaDecodeCommand.self])
+    subcommands: [
+      DeltaEncodeCommand.self, DeltaDecodeCommand.self, DeltaExplainCommand.self,
+    ])
 }

@@ -1,4 +1,5 @@
 internal import Bytes
+internal import DeltaModel
 internal import Digests
 internal import PatchFormat
 
@@ -50,7 +51,7 @@ extension Component {
       "  class      \(upgradeClass.name)",
       "  machine    \(machine.name)",
       "  base       \(base.line)", "  target     \(target.line)",
-      "  delta      codec \(delta.codec), \(delta.size) bytes, \(delta.digest.hex)",
+      "  delta      codec \(delta.codec) (\(delta.mode)), \(delta.size) bytes, \(delta.digest.hex)",
       "  memory     \(delta.memory) bytes to decode",
     ] + (states.isEmpty ? [] : ["  states     \(states)"])
   }
@@ -70,7 +71,8 @@ extension Component {
       (
         "delta",
         .object([
-          ("codec", .unsigned(UInt64(delta.codec))), ("size", .unsigned(delta.size)),
+          ("codec", .unsigned(UInt64(delta.codec))), ("mode", .string(delta.mode)),
+          ("size", .unsigned(delta.size)),
           ("sha256", .string(delta.digest.hex)), ("memory", .unsigned(delta.memory)),
         ])
       ),
@@ -107,4 +109,9 @@ extension Component.Machine {
     let name = known[machine] ?? "e_machine \(machine)"
     return flags == 0 ? name : "\(name) with e_flags 0x\(String(flags, radix: 16))"
   }
+}
+
+extension Component.Delta {
+  /// The name of the mode that its codec number stands for.
+  fileprivate var mode: String { DeltaMode(rawValue: codec)?.name ?? "unknown" }
 }
