@@ -1,12 +1,13 @@
 internal import ArgumentParser
 
-/// Measures what a swappable packet path costs, and what a swap costs a worker.
+/// Measures what a swappable packet path costs, what a swap costs a worker, and what the parts of the
+/// delta codec earn.
 ///
-/// `tools/bench` builds the modules and calls this; docs/benchmarks.md says what is measured and how.
+/// `tools/bench` builds what is needed and calls this; docs/benchmarks.md says what is measured and how.
 @main
 struct HitlessBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "hitless-bench",
-    abstract: "Measures the packet path through slots, and swaps under a busy worker.",
-    subcommands: [PathCommand.self, SwapCommand.self])
+    abstract: "Measures the packet path through slots, swaps under a busy worker, and the delta codec.",
+    subcommands: [PathCommand.self, SwapCommand.self, AblationCommand.self])
 }
