@@ -48,6 +48,17 @@ struct DiffTests {
     #expect(inspected["verified"] as? Bool == false)
   }
 
+  @Test func `diff and inspect name the mode of the delta`() throws {
+    let made = try patch.makePatch().output
+    #expect(made.contains(" bytes (delta)\n"))
+    #expect(try bench.succeed("inspect", "sample.hlp").output.contains("codec 1 (delta), "))
+    let inspected = try bench.object(try bench.succeed("inspect", "sample.hlp", "--json"))
+    let manifest = try #require(inspected["manifest"] as? [String: Any])
+    let components = try #require(manifest["components"] as? [[String: Any]])
+    let delta = try #require(components.first?["delta"] as? [String: Any])
+    #expect(delta["mode"] as? String == "delta")
+  }
+
   /// date(1) is the judge.
   @Test(arguments: [
     "1970-01-01", "2000-02-29", "2028-02-29", "2027-12-31T23:59:59Z", "2100-03-01", "9999-12-31",

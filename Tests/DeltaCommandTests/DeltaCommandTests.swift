@@ -72,6 +72,22 @@ struct DeltaCommandTests {
     #expect(try bytes("result") == [1, 2, 3])
   }
 
+  /// script(1) gives the program a terminal.
+  @Test func `progress is shown on a terminal, and only there`() throws {
+    let command = "\(try BuiltProduct.path("hitless")) delta encode old new -o delta"
+    let shown = try run("/usr/bin/script", ["-qec", command, "/dev/null"], in: directory.url)
+    #expect(shown.status == 0)
+    #expect(shown.output.contains("\rencoding: "))
+    #expect(try hitless("encode", "old", "new", "-o", "delta").errors.isEmpty)
+  }
+
+  @Test(arguments: ["encode", "explain"])
+  func `the help of a command teaches by example`(command: String) throws {
+    let help = try hitless(command, "--help")
+    #expect(help.status == 0)
+    #expect(help.output.contains("Examples:\n  hitless delta \(command) "))
+  }
+
   @Test func `a missing file and a directory are named`() throws {
     let missing = try hitless("encode", "old", "nowhere", "-o", "delta")
     #expect(missing.status == 61)

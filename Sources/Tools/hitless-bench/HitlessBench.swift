@@ -8,6 +8,6 @@ internal import ArgumentParser
 struct HitlessBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "hitless-bench",
-    abstract: "Measures the packet path through slots, swaps under a busy worker, and the delta codec.",
+    abstract: "Measures the packet path through slots, swaps under load, and the delta codec.",
     subcommands: [PathCommand.self, SwapCommand.self, AblationCommand.self])
 }
