@@ -74,13 +74,6 @@ struct DeltaRoundTripTests {
     #expect(count < 2 * 400, "\(count) bytes")
   }
 
-  @Test func `progress rises to one`() {
-    var fractions: [Double] = []
-    _ = DeltaEncoder.encode(base: [1, 2, 3], target: [1, 2, 4]) { fractions.append($0) }
-    #expect(fractions == fractions.sorted())
-    #expect(fractions.last == 1)
-  }
-
   @discardableResult
   private func expectRoundTrip(
     _ base: [UInt8], _ target: [UInt8], _ what: Comment? = nil

@@ -5,6 +5,7 @@ import Generator
 import PatchFormat
 import Refusal
 import Signing
+import Synchronization
 import TestSupport
 import Testing
 import Verification
@@ -39,11 +40,12 @@ struct PatchBuilderTests {
   }
 
   @Test func `progress rises from module to module and ends at one`() throws {
-    var steps: [Double] = []
+    let told = Mutex<[Double]>([])
     _ = try PatchBuilder.build(request(try next())) { module, fraction in
       #expect(module == "sample")
-      steps.append(fraction)
+      told.withLock { $0.append(fraction) }
     }
+    let steps = told.withLock { $0 }
     #expect(steps.last == 1)
     #expect(steps == steps.sorted())
   }
