@@ -47,8 +47,18 @@ package enum DeltaEncoder {
     if !target.isEmpty && covered < target.count / 2 || best.bytes.count > target.count / 8 {
       best = smaller(best, coded(.whole, pair, covers: []))
     }
+    // Whatever a file claims about itself: what does not come back is stored.
+    if !comesBack(best, pair) { best = stored(target) }
     progress(1)
     return best
+  }
+
+  /// Whether decoding yields the target.
+  private static func comesBack(_ delta: EncodedDelta, _ pair: PreparedPair) -> Bool {
+    guard delta.header.mode != .stored else { return true }
+    let decoded = try? DeltaBody.decode(
+      delta.bytes, base: pair.base, header: delta.header, without: pair.without)
+    return decoded == pair.target
   }
 
   /// Of files up to this size several alignments are tried.

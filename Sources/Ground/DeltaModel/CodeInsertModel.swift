@@ -43,13 +43,16 @@ struct CodeInsertModel: Sendable {
   }
 
   /// Starts at `place`; `history` are the instructions before, the one in progress began at `start`.
-  mutating func begin(_ bytes: Span<UInt8>, start: Int, place: Int, history: InstructionHistory) {
+  mutating func begin(
+    _ bytes: Span<UInt8>, start: Int, place: Int, history: InstructionHistory,
+    isRehearsal: Bool = false
+  ) {
     self.history = history
     self.start = start
     self.history.restart()
     matched = 0
     for index in start..<max(start, place) { self.history.add(bytes.byte(index), isMasked: false) }
-    if start == place { findMatch(place, isRehearsal: false) }
+    if start == place { findMatch(place, isRehearsal: isRehearsal) }
   }
 
   /// Codes what comes next at `place`: a byte, or the four of a reference.

@@ -16,7 +16,7 @@ struct ContentPlan: Sendable {
     /// Bytes of a record, or 8.
     let period: Int
     /// Whether the contents may follow from other contents.
-    let isDerived: Bool
+    fileprivate(set) var isDerived: Bool
 
     fileprivate init(
       _ range: Range<Int>, section: Int, role: SectionRole, slide: UInt64, period: Int,
@@ -49,9 +49,18 @@ struct ContentPlan: Sendable {
       place = max(place, extent.range.upperBound)
     }
     Self.append(place..<max(place, fileSize), nil, layout, &units)
+    Self.deriveFirst(&units)
     self.units =
       units.filter { $0.rank == 0 } + units.filter { $0.rank == 1 } + units.filter { $0.rank == 2 }
       + units.filter { $0.rank == 3 }
+  }
+
+  /// Of each kind of table only the first is derived: a file has one, and each takes time.
+  private static func deriveFirst(_ units: inout [Unit]) {
+    var seen: Set<UInt8> = []
+    for index in units.indices where units[index].isDerived {
+      units[index].isDerived = seen.insert(units[index].role.rawValue).inserted
+    }
   }
 
   /// Adds `range` but for what of it belongs to the frame.

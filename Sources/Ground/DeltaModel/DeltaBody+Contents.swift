@@ -53,6 +53,7 @@ extension DeltaBody {
     guard coder.code(matches ? 1 : 0, probability: 60_000) != 0 else { return false }
     if unit.role == .hash { codeHead(unit, base: base, truth: truth, output: &output) }
     guard let bytes = derived(unit, layout, output.span), bytes.count == unit.range.count else {
+      coder.refuse(if: true)
       return true
     }
     for index in bytes.indices { output[unit.range.lowerBound + index] = bytes[index] }

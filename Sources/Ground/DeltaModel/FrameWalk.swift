@@ -30,7 +30,7 @@ struct FrameWalk: Sendable {
       let length = target.little(record, 4)
       let next = record &+ 4 &+ (length < Self.longest ? Int(length) : 0)
       guard next <= place else { return }
-      if length >= 12 {
+      if length >= 12 && length < Self.longest {
         if target.little(record &+ 4, 4) == 0 {
           commonEntry = record
         } else {

@@ -69,7 +69,7 @@ extension DeltaBody {
       var place = unit.range.lowerBound
       var old =
         predictor.map.source(of: unit.section, front).map {
-          Int(truncatingIfNeeded: predictor.map.old.sections[$0].offset)
+          predictor.map.old.range(of: $0).lowerBound
         } ?? 0
       for index in order.overlapping(unit.range) {
         let cover = covers[index]
@@ -98,7 +98,8 @@ extension DeltaBody {
     let starts = predictor.reader.map.starts
     var place = starts.select(starts.rank(window.lowerBound)) ?? window.upperBound
     if code != nil {
-      code?.begin(base, start: place, place: place, history: InstructionHistory())
+      code?.begin(
+        base, start: place, place: place, history: InstructionHistory(), isRehearsal: true)
       while place < window.upperBound {
         guard
           let (_, count) = code?.code(

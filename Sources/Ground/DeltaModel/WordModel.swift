@@ -157,7 +157,8 @@ extension ByteKind {
   /// An instruction word that names an address.
   @inline(__always)
   var isWordReference: Bool {
-    rawValue > Self.armWord.rawValue && rawValue <= Self.riscCompressedBranch.rawValue
+    (rawValue > Self.armWord.rawValue && rawValue <= Self.riscCompressedBranch.rawValue
+      || rawValue >= Self.loongCallEnd.rawValue && rawValue <= Self.loongRelativeLow12.rawValue)
       && self != .loongWord && self != .riscWord && self != .riscHalf
   }
 }
