@@ -15,7 +15,7 @@ struct DeltaExplanationTests {
   init() throws {
     let directory = try TemporaryDirectory()
     var module = TestModule()
-    module.bulk = 120
+    module.bulk = 30
     base = try Self.image(module, in: directory)
     module.unmarkedConstant = 0x1234_5678
     module.extra = "HITLESS_EXPORT int added(int x) { return answer(x) * other(x + 9); }"
@@ -38,7 +38,7 @@ struct DeltaExplanationTests {
     #expect(book.entries.allSatisfy { target.indices.contains($0.place) })
   }
 
-  @Test func `keeping book does not change the delta`() {
+  @Test func `keeping a book does not change the delta`() {
     let plain = DeltaEncoder.encode(base: base, target: target)
     let noted = DeltaEncoder.encode(base: base, target: target, keepsBook: true)
     #expect(plain.bytes == noted.bytes)
@@ -71,9 +71,10 @@ struct DeltaExplanationTests {
 
   @Test func `the parts that matter most do matter`() {
     let whole = DeltaEncoder.encode(base: base, target: target, effort: .quick)
-    for part in [DeltaAblation.fields, .derivedTables, .codeModels] {
+    for name in ["fields", "derived-tables"] {
+      let part = DeltaAblation.parts.first { $0.name == name }?.part ?? []
       let less = DeltaEncoder.encode(base: base, target: target, effort: .quick, without: part)
-      #expect(less.bytes.count > whole.bytes.count)
+      #expect(less.bytes.count > whole.bytes.count, "\(name)")
     }
   }
 
@@ -89,7 +90,7 @@ struct DeltaExplanationTests {
   }
 
   /// A file that says that its symbols and names lie anywhere must not stop the one who explains it.
-  @Test(arguments: 0..<60 as Range<UInt64>)
+  @Test(arguments: 0..<20 as Range<UInt64>)
   func `files that lie are explained`(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
     var hostile = target

@@ -34,11 +34,15 @@ package struct DeltaAblation: OptionSet, Sendable {
   /// The mixed probability of a byte is not corrected by how often it was right.
   package static let refinement = DeltaAblation(rawValue: 1 << 11)
 
+  /// Registers are expected to keep their numbers (AArch64).
+  package static let renamedRegisters = DeltaAblation(rawValue: 1 << 12)
+
   /// All parts by name, in the order of the work.
   package static let parts: [(name: String, part: DeltaAblation)] = [
     ("label-rounds", .labelRounds), ("pruning", .pruning), ("snapping", .snapping),
     ("fields", .fields), ("code-models", .codeModels),
     ("learned-addresses", .learnedAddresses), ("learned-values", .learnedValues),
+    ("renamed-registers", .renamedRegisters),
     ("rehearsal", .rehearsal), ("derived-tables", .derivedTables), ("frame-walk", .frameWalk),
     ("final-mixer", .finalMixer), ("refinement", .refinement),
   ]

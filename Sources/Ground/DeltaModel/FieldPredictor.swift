@@ -24,6 +24,7 @@ struct FieldPredictor: Sendable {
     self.reader = reader
     self.base = base
     self.without = without
+    values.followsRegisters = !without.contains(.renamedRegisters)
   }
 
   /// Returns what may have become of the field of `kind` at `old`, which stands at `place` of `target`;

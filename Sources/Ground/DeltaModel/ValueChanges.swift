@@ -15,6 +15,8 @@ struct ValueChanges: Sendable {
   private var hasChanged = Array(repeating: false, count: ByteKind.count)
   /// What became of each register: a compiler that needs one more gives the others new numbers.
   private var registers = InlineArray<32, UInt32> { UInt32($0) }
+  /// Whether that is noted; always, but where its worth is measured.
+  var followsRegisters = true
 
   /// Adds what the value of `kind` may have become.
   func predict(_ kind: ByteKind, _ result: inout FieldPrediction) {
@@ -80,6 +82,7 @@ struct ValueChanges: Sendable {
 
   /// Takes note of what the first `count` registers of a word became.
   mutating func rename(_ old: UInt32, _ new: UInt32, count: Int) {
+    guard followsRegisters else { return }
     for index in 0..<count {
       let shift = Self.registerShifts[index]
       registers[Int(old >> shift & 31)] = new >> shift & 31
