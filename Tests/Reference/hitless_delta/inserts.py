@@ -1,0 +1,399 @@
+"""Bytes that no cover has: plain ones, x86-64 instructions, instruction words (docs/format.md, section 8:
+inserted bytes)."""
+import kinds
+from fields_x86 import instruction, kind_of_next
+from layout import MASK64, little
+from models import GOLDEN, MIX, ByteModel, FlagModel, context, mix, start
+from coder import check
+
+# Matches count as at most so long.
+LENGTH_LIMIT = 31
+MATCH_ORDER = 5
+INSTRUCTION_FIRST = {3: 16, 2: 6}
+WORD_FIRST = {3: 4, 2: 1}
+TWO_FACTOR = 0x2545F4914F6CDD1D
+
+
+def at(data, offset):
+    return data[offset] if 0 <= offset < len(data) else 0
+
+
+def bucket(length, longer):
+    """0 without a match, 1 to 3 by its length."""
+    if length == 0:
+        return 0
+    return 1 if length < longer else 2 if length < LENGTH_LIMIT else 3
+
+
+class PlainModel:
+    def __init__(self, coder, table, bits, base, indexes_base):
+        self.coder, self.table, self.base = coder, table, base
+        self.bytes = ByteModel(128, 15)
+        self.shift = 64 - bits
+        # For a hash of five bytes where they were last seen: in the base, or behind it in the target.
+        self.places = {}
+        self.match = self.matched = 0
+        if indexes_base:
+            for place in range(MATCH_ORDER, len(base)):
+                self.places[self.slot(base, place)] = place
+
+    def slot(self, data, end):
+        value = little(data, end - 4, 4) << 8 | at(data, end - 5)
+        return value * GOLDEN % (1 << 64) >> self.shift
+
+    def interrupt(self):
+        self.matched = 0
+
+    def byte(self, place, role, period, offset, guess, diagonal, target):
+        self.find_match(place, target)
+        base = self.base
+        expected = 0
+        if self.matched:
+            expected = (base[self.match] if self.match < len(base)
+                        else at(target, self.match - len(base)))
+        length = min(self.matched, LENGTH_LIMIT)
+        word = little(target, place - 4, 4)
+        one = word >> 24
+        column = offset % period
+        above, above_that = at(target, place - period), at(target, place - 2 * period)
+        above_left = at(target, place - period - 1)
+        beside = at(base, place + diagonal)
+        contexts = [
+            context(60, role << 8 | column),
+            context(61, one, role),
+            context(62, word >> 16),
+            context(63, word >> 8),
+            context(64, word),
+            context(65, word, at(target, place - 5) << 8 | at(target, place - 6)),
+            context(66, expected << 8 | length),
+            context(67, expected << 8 | one, min(length, 3)),
+            context(68, above << 8 | column),
+            context(69, above << 16 | one << 8 | above_left, column),
+            context(70, 2 * above - above_that & 255, column),
+            context(71, beside << 8 | one),
+            context(72, beside << 8 | at(base, place + diagonal + 1), length),
+            context(73, column << 8 | one, role),
+            context(74, guess << 8 | column, role),
+        ]
+        result = self.bytes.code(self.coder, contexts, role << 2 | bucket(length, 16), self.table)
+        if self.matched and result == expected:
+            self.match += 1
+            self.matched += 1
+        else:
+            self.matched = 0
+        return result
+
+    def find_match(self, place, target):
+        if place < MATCH_ORDER:
+            return
+        slot = self.slot(target, place)
+        if self.matched == 0:
+            self.match = self.places.get(slot, 0)
+            self.matched = 1 if self.match else 0
+        self.places[slot] = len(self.base) + place
+
+
+class History:
+    """What came before an x86-64 instruction, references left out."""
+
+    def __init__(self):
+        # Hashes of the last three instructions and classes of the last two, the last one first.
+        self.masked = (0, 0, 0)
+        self.classes = (0, 0)
+        self.restart()
+
+    def restart(self):
+        self.so_far = self.masked_so_far = self.opcode = self.count = 0
+
+    def add(self, byte, is_masked=False):
+        self.so_far = self.step(self.so_far, byte)
+        self.masked_so_far = self.step(self.masked_so_far, 256 if is_masked else byte)
+        if self.count < 3:
+            self.opcode = self.opcode << 8 | byte
+        self.count += 1
+
+    @staticmethod
+    def step(hash, byte):
+        mixed = (hash ^ byte + 1) * GOLDEN & MASK64
+        return mixed ^ mixed >> 29
+
+    def finish(self, instruction_class):
+        self.masked = (self.masked_so_far, *self.masked[:2])
+        self.classes = (instruction_class, self.classes[0])
+        self.restart()
+
+    def add_instruction(self, found, data, place):
+        """A whole instruction; wide references are left out, short ones masked."""
+        reference, field = found.reference, found.reference_offset
+        for offset in range(found.count):
+            if reference in kinds.WIDE_REFERENCES and field <= offset < field + 4:
+                continue
+            self.add(data[place + offset], reference == kinds.RELATIVE8 and offset == field)
+        self.finish(found.identity)
+
+
+class InstructionModel:
+    def __init__(self, coder, table, copies, predictor, bits, base):
+        self.coder, self.table, self.copies, self.predictor = coder, table, copies, predictor
+        self.base = base
+        self.bytes = ByteModel(128, 16)
+        self.choices = FlagModel(12, 4, 3)
+        self.shift = 64 - bits
+        # What followed the last three or two instructions: in the base, or behind it in the target.
+        self.followers = {3: {}, 2: {}}
+        self.history = History()
+        self.start = 0
+        self.match = self.matched = 0
+
+    def slot(self, count, history):
+        one, two, three = history.masked
+        value = one ^ two * TWO_FACTOR
+        if count == 3:
+            value ^= three * MIX
+        return (value & MASK64) * GOLDEN % (1 << 64) >> self.shift
+
+    def insert(self, history, place):
+        for count in (3, 2):
+            self.followers[count][self.slot(count, history)] = place
+
+    def learn(self, start, end):
+        """Learns which instructions of a section of the base follow which."""
+        history = History()
+        while start < end:
+            found = instruction(self.base, start, end)
+            history.add_instruction(found, self.base, start)
+            start += found.count
+            self.insert(history, start)
+
+    def begin(self, data, start, place, history):
+        """Starts at `place`, with the instructions before; the one in progress began at `start`."""
+        self.history = history
+        self.start = start
+        self.matched = 0
+        for index in range(start, place):
+            history.add(at(data, index))
+        if start == place:
+            self.find_match(place)
+
+    def find_match(self, place):
+        if self.matched == 0:
+            for count in (3, 2):
+                found = self.followers[count].get(self.slot(count, self.history), 0)
+                if found:
+                    self.match, self.matched = found, INSTRUCTION_FIRST[count]
+                    break
+        self.insert(self.history, len(self.base) + place)
+
+    def code(self, place, end, slide, diagonal, target, is_rehearsal=False):
+        """What comes next at `place`: a byte, or the four of a reference; returns (value, count).
+
+        In a rehearsal `target` is the base, and holds what is coded.
+        """
+        kind = kinds.OPCODE
+        if place > self.start:
+            following = kind_of_next(target, self.start, place - self.start)
+            if following is None:
+                self.history.finish(instruction(target, self.start, place).identity)
+                self.start = place
+                if not is_rehearsal:
+                    self.find_match(place)
+            else:
+                kind = following
+        if kind in kinds.WIDE_REFERENCES and place + 4 <= end:
+            return self.reference(kind, place, slide, target if is_rehearsal else None), 4
+        expected = 0
+        if self.matched:
+            expected = (self.base[self.match] if self.match < len(self.base)
+                        else at(target, self.match - len(self.base)))
+        byte = self.byte(kind, place, diagonal, expected, target, target[place] if is_rehearsal else None)
+        self.history.add(byte, kind == kinds.RELATIVE8)
+        self.follow(kind, byte == expected)
+        return byte, 1
+
+    def follow(self, kind, hit):
+        if self.matched == 0:
+            return
+        self.match += 1
+        if hit:
+            self.matched += 1
+        elif kind in (kinds.IMMEDIATE8, kinds.DISPLACEMENT8, kinds.RELATIVE8, kinds.DISPLACEMENT32,
+                      kinds.IMMEDIATE32):
+            self.matched = max(1, self.matched >> 1)
+        else:
+            self.matched = 0
+
+    def byte(self, kind, place, diagonal, expected, target, known):
+        word = little(target, place - 4, 4)
+        one = word >> 24
+        history = self.history
+        length = min(self.matched, LENGTH_LIMIT)
+        begin = context(80, kind)
+        after = mix(begin, history.so_far)
+        first, second = history.classes
+        beside = at(self.base, place + diagonal)
+        contexts = [
+            after,
+            mix(after, first),
+            mix(after, first, second),
+            mix(begin, one),
+            mix(begin, word >> 16),
+            mix(begin, word >> 8),
+            mix(begin, word),
+            mix(begin, expected << 8 | length),
+            mix(begin, expected << 8 | one, min(length, 1)),
+            mix(after, history.masked[0]),
+            mix(after, history.masked[0] ^ history.masked[1] * 3),
+            mix(begin, history.opcode),
+            mix(begin, beside << 8 | one),
+            mix(begin, first, second),
+            mix(begin, history.opcode, first, one),
+            mix(after, first, expected),
+        ]
+        what = (kind & 31) << 2 | bucket(length, 16)
+        return self.bytes.code(self.coder, contexts, what, self.table, known)
+
+    def reference(self, kind, place, slide, known):
+        """A reference: whether it is the one that the match has, mapped, else the address."""
+        fields, mapped = self.predictor.fields, self.predictor.map.mapped
+        origin = place + slide + 4 + kinds.TRAILING.get(kind, 0) & MASK64
+        address = None
+        if known is not None:
+            old = fields.target(place, kind)
+            if old is None:
+                return little(known, place, 4)
+            address = mapped(old)[0] & 0xFFFFFFFF
+        expected = None
+        is_in_base = self.matched and self.match + 4 <= len(self.base)
+        if is_in_base and fields.kind(self.match) & 0x3F == kind:
+            old = fields.target(self.match, kind)
+            if old is not None:
+                expected = mapped(old)[0] & 0xFFFFFFFF
+        coded = self.coded_address(address, expected, origin)
+        if self.matched:
+            self.match += 4
+            self.matched = self.matched + 4 if coded == expected else max(1, self.matched >> 1)
+        return coded - origin & 0xFFFFFFFF
+
+    def coded_address(self, known, expected, origin):
+        opcode = self.history.opcode
+        if expected is not None:
+            begin = start(110)
+            contexts = [mix(begin, min(self.matched, LENGTH_LIMIT)), mix(begin, opcode),
+                        mix(begin, expected)]
+            if not self.choices.code(self.coder, contexts, min(self.matched >> 3, 3),
+                                     None if known is None else known != expected):
+                return expected
+        guess = origin & MASK64 if expected is None else expected
+        address = self.copies.number(guess, 4, 0, opcode, known)
+        check(known is not None or address != expected, "an expected address that is coded")
+        return address
+
+
+class WordModel:
+    def __init__(self, coder, table, predictor, words, bits, base):
+        self.coder, self.table, self.predictor, self.words = coder, table, predictor, words
+        self.base = base
+        self.bytes = ByteModel(64, 13)
+        self.shift = 64 - bits
+        self.followers = {3: {}, 2: {}}
+        self.match = self.matched = 0
+
+    def slots(self, data, place):
+        """Where what follows the last three and two words is noted, addresses left out."""
+        one, two, three = (self.words.masked(little(data, place - distance, 4)) for distance in (4, 8, 12))
+        both = (one << 32 | two) * GOLDEN & MASK64
+        return {3: ((both ^ three) * MIX & MASK64) >> self.shift, 2: both >> self.shift}
+
+    def insert(self, slots, place):
+        for count in (3, 2):
+            self.followers[count][slots[count]] = place
+
+    def learn(self, start, end):
+        for place in range(start + 12, end, 4):
+            self.insert(self.slots(self.base, place), place)
+
+    def interrupt(self):
+        self.matched = 0
+
+    def inserted(self, place, slide, diagonal, target, is_rehearsal=False):
+        """The word at `place` of the target, which no cover has."""
+        if not is_rehearsal:
+            slots = self.slots(target, place)
+            for count in (3, 2):
+                found = self.followers[count].get(slots[count], 0)
+                if self.matched == 0 and found:
+                    self.match, self.matched = found, WORD_FIRST[count]
+            self.insert(slots, len(self.base) + place)
+        address = place + slide & MASK64
+        expected = self.expected(address, target) if self.matched else 0
+        result = self.word(expected, little(self.base, place + diagonal, 4),
+                           min(self.matched, LENGTH_LIMIT), place, address, target,
+                           little(target, place, 4) if is_rehearsal else None)
+        if self.matched:
+            self.match += 4
+            if result == expected:
+                self.matched += 1
+            elif self.words.masked(result) == self.words.masked(expected):
+                self.matched = max(1, self.matched >> 1)
+            else:
+                self.matched = 0
+        return result
+
+    def expected(self, address, target):
+        if self.match >= len(self.base):
+            return little(target, self.match - len(self.base), 4)
+        word = little(self.base, self.match, 4)
+        fields = self.predictor.fields
+        kind = fields.kind(self.match) & 0x3F
+        old = fields.target(self.match, kind) if kind in kinds.WORD_REFERENCES else None
+        if old is None:
+            return word
+        mapped = self.predictor.map.mapped(old)[0]
+        partner = address + fields.partner(self.match) & MASK64
+        found = self.words.word(kind, word, mapped, address, partner)
+        return word if found is None else found
+
+    def with_address(self, word, address, sign=1):
+        """`word` with the address that an A64 B or BL names, in words, in the place of its distance."""
+        if not self.words.is_arm or word & 0x7C000000 != 0x14000000:
+            return word
+        return word & 0xFC000000 | word + sign * (address >> 2) & 0x03FFFFFF
+
+    def word(self, expected, beside, length, place, address, target, known=None):
+        """A word that may be `expected` and stands where the base has `beside`."""
+        plain = None if known is None else self.with_address(known, address)
+        guess = self.with_address(expected, address)
+        side = self.with_address(beside, address)
+        one, two = little(target, place - 4, 4), little(target, place - 8, 4)
+        first, second = self.words.instruction_class(one), self.words.instruction_class(two)
+        masked = self.words.masked(one)
+        what = 0 if length == 0 else 1 if length < 4 else 2 if length < LENGTH_LIMIT else 3
+        result = 0
+        is_equal, is_beside = length > 0, True
+        for index in range(4):
+            shift = 24 - 8 * index
+            foretold, other = guess >> shift & 255, side >> shift & 255
+            begin = context(120, index)
+            above = mix(begin, result)
+            contexts = [
+                mix(begin, foretold << 8 | (length + 1 if is_equal else 0)),
+                above,
+                mix(above, first),
+                mix(above, first, second),
+                mix(above, foretold, is_equal),
+                mix(above, one & 0x3FF),
+                mix(begin, one >> shift & 255, result & 255),
+                mix(above, masked),
+                mix(above, masked, self.words.masked(two)),
+                mix(above, (one & 31) << 5 | two & 31, first),
+                mix(begin, other << 1 | is_beside),
+                mix(begin, two >> shift & 255, result & 255),
+                mix(begin, result & 255, first),
+            ]
+            kind = index << 4 | what << 2 | is_equal << 1 | is_beside
+            byte = self.bytes.code(self.coder, contexts, kind, self.table,
+                                   None if plain is None else plain >> shift & 255)
+            result = result << 8 | byte
+            is_equal = is_equal and byte == foretold
+            is_beside = is_beside and byte == other
+        return self.with_address(result, address, sign=-1)
