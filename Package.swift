@@ -204,7 +204,9 @@ let package = Package(
     tests("CodeReferences", ["CodeReferences", "TestSupport"], exclude: ["Judges"]),
     tests("DeltaModel", ["Bytes", "DeltaModel", "TestSupport"]),
     tests("DeltaEncoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "TestSupport"]),
-    tests("DeltaDecoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "TestSupport"]),
+    tests(
+      "DeltaDecoder",
+      ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "Digests", "TestSupport"]),
     tests("DeltaCommand", ["TestSupport"]),
     tests("ElfImage", ["Bytes", "CElf", "ElfImage", "Refusal", "TestSupport"]),
     tests("Module", ["CHitless", "CUPF", "ElfImage", "TestSupport"]),

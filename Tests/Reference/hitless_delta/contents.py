@@ -15,8 +15,9 @@ from predict import FrameWalk, Predictor
 
 # Bytes of a block before it ends with the next field.
 BLOCK = 64
-# Fewer inserted bytes than this are not worth an index of the base.
-INDEXED_INSERTS = 256
+# Fewer inserted bytes than this are not worth an index of the base, nor is less new code than one byte
+# for so many of the base's code.
+INDEXED_INSERTS, INDEXED_CODE = 256, 1024
 # Probability in 1/65536 that a derived table is as derived, and the bytes of its head that are coded.
 DERIVED_PROBABILITY = 60000
 HASH_HEAD = 16
@@ -109,10 +110,6 @@ class Contents:
             self.words = WordModel(coder, table, self.predictor, SETS[machine], bits, base)
         self.numbers = NumberModel(1)
         self.code_model = self.instructions or self.words
-        if inserted > INDEXED_INSERTS and self.code_model and old:
-            for start, end, section in old.extents:
-                if old.role(section) in elf.IS_CODE:
-                    self.code_model.learn(start, end)
 
     def decode(self):
         self.write_frame()
@@ -162,15 +159,23 @@ class Contents:
         old = self.predictor.map.old
         if old is None or self.code_model is None:
             return
-        for start, end in self.windows():
+        centers, inserted = self.insertions()
+        self.learn(old, inserted)
+        for start, end in self.windows(centers, inserted):
             for first, last, section in old.extents:
                 if old.role(section) in elf.IS_CODE and max(first, start) < min(last, end):
                     slide = old.address_of(section) - old.sections[section].offset
                     self.rehearse_window(max(first, start), min(last, end), slide & MASK64)
 
-    def windows(self):
+    def learn(self, old, inserted):
+        """Lets the model of new code learn where in the base which instructions follow which."""
+        code = [(start, end) for start, end, section in old.extents if old.role(section) in elf.IS_CODE]
+        if inserted > INDEXED_INSERTS and inserted >= sum(end - start for start, end in code) // INDEXED_CODE:
+            for start, end in code:
+                self.code_model.learn(start, end)
+
+    def windows(self, centers, inserted):
         """Windows of the base around the places behind which code is inserted."""
-        centers, inserted = self.insertions()
         size = len(self.base)
         if not inserted or not size or not centers:
             return []
@@ -322,7 +327,8 @@ class Contents:
         if choice < len(prediction.candidates):
             value = prediction.candidates[choice]
         elif is_word and kinds.WIDTHS[kind] == 4 and self.words is not None:
-            value = self.words.word(prediction.candidates[0], little(self.base, old, 4), 1, place,
+            expected = prediction.candidates[-1 if kind == kinds.ARM_WORD else 0]
+            value = self.words.word(expected, little(self.base, old, 4), 1, place,
                                     place + unit.slide & MASK64, self.output)
         else:
             value = self.copies.other(prediction)

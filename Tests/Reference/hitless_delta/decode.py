@@ -20,7 +20,9 @@ MAGIC = b"HLD1"
 HEADER = 84
 STORED, DELTA, WHOLE = range(3)
 LARGEST = 1 << 30
+# Lines of the context table as a power of two: limits, and how far they follow the target's size.
 TABLE_BITS = (10, 17)
+TABLE_SHIFT = {DELTA: -3, WHOLE: 2}
 
 
 def leb(data, place):
@@ -57,7 +59,7 @@ def decode_blob(data, base):
     front = FrontDecoder(coder, fields.layout).decode(size)
     covers = CoverDecoder(coder, fields.starts, size, len(base))
     covers = [covers.next() for _ in range(count)]
-    table_bits = min(TABLE_BITS[1], max(TABLE_BITS[0], size.bit_length() - 3))
+    table_bits = min(TABLE_BITS[1], max(TABLE_BITS[0], size.bit_length() + TABLE_SHIFT[mode]))
     target = Contents(coder, base, fields, front, covers, size, table_bits).decode()
     coder.check_end()
     return target

@@ -11,6 +11,9 @@ LONGEST_RECORD = 0xFFFFFFF0
 # Positions in tables are looked at below this.
 PLACE_LIMIT = 1 << 40
 
+# Registers of AArch64 instructions: Rd, Rn, Rm.
+REGISTER_SHIFTS = (0, 5, 16)
+
 VALUES = (*kinds.CONSTANTS, *kinds.PLAIN_WORDS, kinds.RELATIVE_BITMAP)
 RELATIVE = (kinds.RELATIVE8, *kinds.WIDE_REFERENCES)
 # References that teach nothing about where addresses went.
@@ -52,6 +55,8 @@ class ValueChanges:
         self.entries = {}
         self.last_change = [0] * kinds.COUNT
         self.has_changed = [False] * kinds.COUNT
+        # What became of each register of AArch64 code.
+        self.registers = list(range(32))
 
     @staticmethod
     def slot(kind, value):
@@ -62,6 +67,9 @@ class ValueChanges:
         known = self.entries.get(self.slot(kind, old))
         if known is not None and known[:2] == (kind, old):
             result.add(known[2])
+        if kind == kinds.ARM_WORD:
+            result.add(old)
+            result.add(self.renamed(old, word_registers(old)))
         if kind not in kinds.CONSTANTS:
             return
         moved = old + self.last_change[kind] & 0xFFFFFFFF
@@ -76,10 +84,46 @@ class ValueChanges:
         slot = self.slot(kind, old)
         if old != new or self.entries.get(slot, ())[:2] == (kind, old):
             self.entries[slot] = (kind, old, new)
+        if kind == kinds.ARM_WORD:
+            # Words that differ in more than registers say nothing about these.
+            count = word_registers(old)
+            if self.same_but_registers(old, new, count):
+                self.rename(old, new, count)
         if kind in kinds.CONSTANTS:
             self.has_changed[kind] = old != new
             if old != new:
                 self.last_change[kind] = new - old
+
+    @staticmethod
+    def same_but_registers(old, new, count):
+        mask = sum(31 << shift for shift in REGISTER_SHIFTS[:count])
+        return (old ^ new) & ~mask == 0
+
+    def renamed(self, word, count):
+        """`word` with the first `count` of its registers as they were renamed last."""
+        result = word
+        for shift in REGISTER_SHIFTS[:count]:
+            result = result & ~(31 << shift) | self.registers[word >> shift & 31] << shift
+        return result
+
+    def rename(self, old, new, count):
+        for shift in REGISTER_SHIFTS[:count]:
+            self.registers[old >> shift & 31] = new >> shift & 31
+
+
+def word_registers(word):
+    """How many of Rd, Rn and Rm an AArch64 word has that names no address."""
+    if word >> 25 & 7 == 5:
+        return 3
+    return 1 if word & 0x1F800000 == 0x12800000 else 2
+
+
+def reference_registers(kind, word):
+    """The same for words that name an address."""
+    if kind == kinds.ARM_BRANCH19:
+        # B.cond has a condition where others have a register.
+        return 0 if word >> 24 == 0x54 else 1
+    return {kinds.ARM_LOW12: 2, kinds.ARM_ADRP: 1, kinds.ARM_ADR: 1, kinds.ARM_BRANCH14: 1}.get(kind, 0)
 
 
 class FrameWalk:
@@ -164,6 +208,7 @@ class Predictor:
 
     def learn(self, prediction, actual, place):
         kind = prediction.kind
+        self.values.rename(prediction.old, actual, reference_registers(kind, prediction.old))
         if not prediction.is_reference:
             self.values.learn(kind, prediction.old, actual)
             return
@@ -331,5 +376,11 @@ class Predictor:
         partner = here + self.fields.partner(old) & MASK64
         for target in (first, second, address + self.shifts[kind]):
             value = self.fields.words.word(kind, result.old, target & MASK64, here, partner)
+            if value is not None:
+                result.add(value)
+        registers = reference_registers(kind, result.old)
+        if registers:
+            renamed = self.values.renamed(result.old, registers)
+            value = self.fields.words.word(kind, renamed, first, here, partner)
             if value is not None:
                 result.add(value)
