@@ -1,6 +1,7 @@
 import DeltaEncoder
 import DeltaModel
 import Digests
+import Foundation
 import Testing
 import TestSupport
 
@@ -18,6 +19,15 @@ struct ReferenceDecoderTests {
   func `rebuilt modules come back`(name: String, old: String, new: String) throws {
     try expectDecoded(
       try BuiltModules.bytes(name, old), try BuiltModules.bytes(name, new), mode: "delta")
+  }
+
+  /// Code of fixed-width words; Swift's own toolchain has the compiler and the linker.
+  @Test(
+    .enabled(if: FileManager.default.isExecutableFile(atPath: Self.compiler)),
+    arguments: [["--target=aarch64-linux-gnu"], ["--target=riscv64-linux-gnu", "-march=rv64gc"]])
+  func `a rebuilt library of another machine comes back`(options: [String]) throws {
+    let old = try Self.library(options, isFixed: false)
+    try expectDecoded(old, try Self.library(options, isFixed: true), mode: "delta")
   }
 
   @Test func `a module comes back from another one`() throws {
@@ -60,6 +70,41 @@ struct ReferenceDecoderTests {
       damaged[place] ^= 16
       #expect(try decode(damaged, base: base) == nil, "byte \(place)")
     }
+  }
+
+  private static let compiler = "/usr/bin/clang"
+
+  /// Functions that call each other and have data, with a line more in some of them when `isFixed`.
+  private static func library(_ options: [String], isFixed: Bool) throws -> [UInt8] {
+    var source = "int data[64]; static int hidden[100]; extern int outside(int);\n"
+    for number in 0..<30 {
+      let other = (number * 7 + 3) % 30
+      let fix = isFixed && number % 9 == 4 ? "if (x > \(number)) data[1] += hidden[x & 63];" : ""
+      source += """
+        int f\(other)(int, int *);
+        int f\(number)(int x, int *p) {
+          \(fix)
+          switch (x & 7) {
+            case 0: x += data[\(number)]; break;
+            case 1: x = outside(x); break;
+            case 2: p[\(number % 20)] = x * \(number + 1); break;
+            case 3: hidden[\(number)] += x; break;
+          }
+          return p[2] > \(number) ? f\(other)(x - 1, p) : x + \(number);
+        }
+
+        """
+    }
+    let directory = try TemporaryDirectory()
+    let built = try run(
+      compiler,
+      options + [
+        "-O2", "-fPIC", "-w", "-shared", "-nostdlib", "-fuse-ld=lld", "-o",
+        directory.path("library"),
+        try directory.write("source.c", Array(source.utf8)),
+      ])
+    try #require(built.status == 0, "\(built.errors)")
+    return try directory.bytes("library")
   }
 
   private func expectDecoded(_ base: [UInt8], _ target: [UInt8], mode: String? = nil) throws {
