@@ -1,5 +1,5 @@
-"""The arithmetic coder and the tables of its numbers (docs/format.md, section 8: arithmetic coder, numbers
-and tables).
+"""The arithmetic coder and the tables of its numbers (docs/format.md, "Delta codec 1: arithmetic coder" and
+"numbers and tables").
 
 Everything is made of integers. Values that the format keeps in 64 bits are kept below 2**64 by hand.
 """

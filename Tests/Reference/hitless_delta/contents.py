@@ -1,4 +1,4 @@
-"""The contents of the target, unit by unit (docs/format.md, section 8: contents, rehearsal)."""
+"""The contents of the target, unit by unit (docs/format.md, "Delta codec 1: contents")."""
 import derived
 import kinds
 import layout as elf

@@ -1,4 +1,4 @@
-"""Covered bytes that differ from what was foretold (docs/format.md, section 8: contents)."""
+"""Covered bytes that differ from what was foretold (docs/format.md, "Delta codec 1: contents")."""
 import kinds
 from coder import check
 from models import ByteModel, FlagModel, context, mix, start

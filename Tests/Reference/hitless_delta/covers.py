@@ -1,4 +1,4 @@
-"""Covers: where stretches of the target stand in the base (docs/format.md, section 8: covers)."""
+"""Covers: where stretches of the target stand in the base (docs/format.md, "Delta codec 1: covers")."""
 from coder import check
 from models import FlagModel, NumberModel, mix, start
 

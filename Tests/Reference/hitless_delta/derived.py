@@ -1,4 +1,4 @@
-"""Tables of the target that follow from other bytes of it (docs/format.md, section 8: derived tables)."""
+"""Tables of the target that follow from other bytes of it (docs/format.md, "Delta codec 1: derived tables")."""
 import layout as elf
 from fields_tables import common_entry, common_place, frame_record, is_common
 from layout import number, signed, signed32

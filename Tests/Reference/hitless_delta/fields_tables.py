@@ -1,4 +1,4 @@
-"""Fields of tables, and the map of all fields of a base (docs/format.md, section 8: fields of tables).
+"""Fields of tables, and the map of all fields of a base (docs/format.md, "Delta codec 1: Fields").
 
 What is made here is a pure function of the bytes of the base.
 """
@@ -9,7 +9,7 @@ import layout as elf
 from fields_words import SETS, mark
 from fields_x86 import instruction
 from kinds import START, paint
-from layout import little, number, signed32
+from layout import number, signed32
 
 BYTE_LIMIT = 64 << 20
 MACHINE_X86 = 62

@@ -1,4 +1,4 @@
-"""Code of fixed-width words: which hold addresses, and how (docs/format.md, section 8: fields of words).
+"""Code of fixed-width words: which hold addresses, and how (docs/format.md, "Words").
 
 One object per instruction set, all with the same methods: `effect`, `pair`, `target`, `word`, `masked`,
 `instruction_class`.

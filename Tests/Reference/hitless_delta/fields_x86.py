@@ -1,4 +1,4 @@
-"""Lengths and layouts of x86-64 instructions (docs/format.md, section 8: fields of x86-64 code)."""
+"""Lengths and layouts of x86-64 instructions (docs/format.md, "x86-64 instructions")."""
 import kinds
 from kinds import FIRST, START
 

@@ -1,5 +1,5 @@
-"""The front matter: the frame of the target and where its sections come from (docs/format.md, section 8:
-front matter)."""
+"""The front matter: the frame of the target and where its sections come from (docs/format.md, "Delta codec 1:
+front matter")."""
 import layout as elf
 from coder import check
 from layout import MASK64, Section, little

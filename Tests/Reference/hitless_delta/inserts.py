@@ -1,5 +1,5 @@
-"""Bytes that no cover has: plain ones, x86-64 instructions, instruction words (docs/format.md, section 8:
-inserted bytes)."""
+"""Bytes that no cover has: plain ones, x86-64 instructions, instruction words (docs/format.md, "Delta codec 1:
+new code, words and data; rehearsal")."""
 import kinds
 from fields_x86 import instruction, kind_of_next
 from layout import MASK64, little

@@ -1,4 +1,4 @@
-"""What a byte of the base is (docs/format.md, section 8: fields); the numbers are part of the format."""
+"""What a byte of the base is (docs/format.md, "Delta codec 1: Fields"); the numbers are part of the format."""
 
 FIRST, START = 0x40, 0x80
 

@@ -1,5 +1,5 @@
 """The frame of a 64-bit little-endian ELF file and which bytes and addresses its sections own
-(docs/format.md, section 8: layout). Nothing that a header says is believed.
+(docs/format.md, "Delta codec 1: layout of a file"). Nothing that a header says is believed.
 """
 from bisect import bisect_right
 

@@ -1,4 +1,4 @@
-"""Where bytes and addresses of the base went (docs/format.md, section 8: maps)."""
+"""Where bytes and addresses of the base went (docs/format.md, "Delta codec 1: maps")."""
 import heapq
 from bisect import bisect_right, insort
 

@@ -1,9 +1,9 @@
-"""The models of flags, numbers and bytes (docs/format.md, section 8: flags, bytes, numbers).
+"""The models of flags, numbers and bytes (docs/format.md, "Delta codec 1: flags, bytes, numbers").
 
 Each takes `known`: None while decoding, else the value that stands in bytes both sides have, which the
 model only learns from (rehearsal).
 """
-from coder import COUNT_LIMIT, MASK64, RATE, SQUASH, STRETCH, STRETCH_LIMIT, check
+from coder import COUNT_LIMIT, MASK64, RATE, SQUASH, STRETCH, STRETCH_LIMIT
 
 GOLDEN = 0x9E3779B97F4A7C15
 MIX = 0xD6E8FEB86659FD93

@@ -1,4 +1,4 @@
-"""What the fields of the base become in the target (docs/format.md, section 8: how fields change)."""
+"""What the fields of the base become in the target (docs/format.md, "Delta codec 1: prediction of fields")."""
 import kinds
 import layout as elf
 from layout import MASK64, little, signed
