@@ -1,6 +1,5 @@
 """What the fields of the base become in the target (docs/format.md, "Delta codec 1: prediction of fields")."""
 import kinds
-import layout as elf
 from layout import MASK64, little, signed
 from models import GOLDEN
 
