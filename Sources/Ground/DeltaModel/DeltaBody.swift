@@ -126,7 +126,10 @@ package struct DeltaBody: ~Copyable {
   func writeFrame(_ output: inout MutableSpan<UInt8>) {
     guard let layout = front.layout else { return }
     put(layout.header, at: 0, in: &output)
-    put(layout.programHeaders, at: Int(layout.header.span.little(32, 8)), in: &output)
+    // Of a table without entries nobody has looked where it is said to be.
+    if !layout.programHeaders.isEmpty {
+      put(layout.programHeaders, at: Int(layout.header.span.little(32, 8)), in: &output)
+    }
     guard !layout.isSynthetic else { return }
     let start = Int(layout.header.span.little(40, 8))
     for (index, section) in layout.sections.enumerated() {
