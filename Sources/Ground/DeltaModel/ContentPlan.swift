@@ -16,18 +16,16 @@ struct ContentPlan: Sendable {
     /// Bytes of a record, or 8.
     let period: Int
     /// Whether the contents may follow from other contents.
-    fileprivate(set) var isDerived: Bool
+    fileprivate(set) var isDerived = false
 
     fileprivate init(
-      _ range: Range<Int>, section: Int, role: SectionRole, slide: UInt64, period: Int,
-      isDerived: Bool
+      _ range: Range<Int>, section: Int, role: SectionRole, slide: UInt64, period: Int
     ) {
       self.range = range
       self.section = section
       self.role = role
       self.slide = slide
       self.period = period
-      self.isDerived = isDerived
     }
   }
 
@@ -49,17 +47,33 @@ struct ContentPlan: Sendable {
       place = max(place, extent.range.upperBound)
     }
     Self.append(place..<max(place, fileSize), nil, layout, &units)
-    Self.deriveFirst(&units)
+    Self.chooseDerived(layout, &units)
     self.units =
       units.filter { $0.rank == 0 } + units.filter { $0.rank == 1 } + units.filter { $0.rank == 2 }
       + units.filter { $0.rank == 3 }
   }
 
-  /// Of each kind of table only the first is derived: a file has one, and each takes time.
-  private static func deriveFirst(_ units: inout [Unit]) {
-    var seen: Set<UInt8> = []
-    for index in units.indices where units[index].isDerived {
-      units[index].isDerived = seen.insert(units[index].role.rawValue).inserted
+  /// Longer tables are coded as they are: making one takes a few times its size in memory.
+  private static let longestDerived = 2 << 20
+
+  /// Says which units may follow from others: a whole table of frames and a whole GNU hash table, of
+  /// either the one that comes first in the file, and no more, for making one may take a walk through
+  /// all frames or all names.
+  private static func chooseDerived(_ layout: ElfLayout, _ units: inout [Unit]) {
+    var isFrameHeaderKnown = false
+    var isHashKnown = false
+    for index in units.indices where units[index].section >= 0 {
+      let unit = units[index]
+      guard layout.isWhole(unit.section) else { continue }
+      if unit.role == .frameHeader, !isFrameHeaderKnown {
+        isFrameHeaderKnown = true
+        units[index].isDerived = unit.range.count <= longestDerived
+      } else if unit.role == .hash, !isHashKnown,
+        layout.sections[unit.section].type == SectionHeader.typeGNUHash
+      {
+        isHashKnown = true
+        units[index].isDerived = unit.range.count <= longestDerived
+      }
     }
   }
 
@@ -80,7 +94,7 @@ struct ContentPlan: Sendable {
 
 extension ContentPlan.Unit {
   fileprivate init(gap range: Range<Int>) {
-    self.init(range, section: -1, role: .gap, slide: 0, period: 8, isDerived: false)
+    self.init(range, section: -1, role: .gap, slide: 0, period: 8)
   }
 
   fileprivate init(_ range: Range<Int>, _ section: Int?, _ layout: ElfLayout) {
@@ -94,9 +108,7 @@ extension ContentPlan.Unit {
     self.init(
       range, section: section, role: role,
       slide: layout.address(of: section) &- header.offset,
-      period: isTable ? Int(header.entrySize) : Self.period(role),
-      isDerived: layout.isWhole(section)
-        && (role == .frameHeader || header.type == SectionHeader.typeGNUHash))
+      period: isTable ? Int(header.entrySize) : Self.period(role))
   }
 
   private static func period(_ role: SectionRole) -> Int {
