@@ -146,6 +146,7 @@ extension DeltaBody {
       }
       place = end
     }
+    try checkInput()
   }
 
   private static func differ(
@@ -297,27 +298,24 @@ private struct ForetoldBlock: Equatable {
 
 /// Covers in the order of the target, for finding those of a unit.
 struct CoverOrder {
-  private let starts: [Int]
-  private let ends: [Int]
+  private let covers: [Cover]
 
-  init(_ covers: [Cover]) {
-    starts = covers.map(\.target)
-    ends = covers.map(\.targetEnd)
-  }
+  init(_ covers: [Cover]) { self.covers = covers }
 
   /// Indices of the covers that have bytes of `range`.
   func overlapping(_ range: Range<Int>) -> Range<Int> {
-    let first = Self.count(ends, atMost: range.lowerBound)
-    let last = Self.count(starts, atMost: range.upperBound - 1)
+    let first = count { $0.targetEnd <= range.lowerBound }
+    let last = count { $0.target < range.upperBound }
     return first..<max(first, last)
   }
 
-  private static func count(_ numbers: [Int], atMost value: Int) -> Int {
+  /// How many covers `precede`; those that do come first.
+  private func count(_ precedes: (Cover) -> Bool) -> Int {
     var low = 0
-    var high = numbers.count
+    var high = covers.count
     while low < high {
       let middle = (low + high) / 2
-      if numbers[middle] <= value { low = middle + 1 } else { high = middle }
+      if precedes(covers[middle]) { low = middle + 1 } else { high = middle }
     }
     return low
   }

@@ -13,6 +13,10 @@ struct FieldPredictor: Sendable {
   private var shifts = InlineArray<64, UInt64>(repeating: 0)
   private let base: [UInt8]
   private let without: DeltaAblation
+  /// The section of the base whose records its PLT counts, or 0.
+  private let pltRelocations: Int
+  /// What sizes of sections became.
+  private let sizes: SectionSizes
 
   /// The records of `.eh_frame`, as far as they are decoded.
   var frames = FrameWalk(start: 0)
@@ -24,6 +28,8 @@ struct FieldPredictor: Sendable {
     self.reader = reader
     self.base = base
     self.without = without
+    pltRelocations = map.old.pltRelocations ?? 0
+    sizes = SectionSizes(map)
     values.followsRegisters = !without.contains(.renamedRegisters)
   }
 
@@ -212,7 +218,7 @@ extension FieldPredictor {
     guard let section = map.old.section(atOffset: old) else { return }
     let table =
       role == .symbols
-      ? Int(map.old.sections[section].link) : map.old.pltRelocations ?? 0
+      ? Int(map.old.sections[section].link) : pltRelocations
     entry(result.old, in: table, size: size, &result)
   }
 
@@ -252,11 +258,7 @@ extension FieldPredictor {
 
   /// The size of the first allocated section that had this size.
   private func sectionSize(_ result: inout FieldPrediction) {
-    for (header, counterpart) in zip(map.old.sections, map.counterparts)
-    where header.isAllocated && header.size == result.old && counterpart >= 0 {
-      result.add(map.new.sections[Int(counterpart)].size)
-      return
-    }
+    if let size = sizes.size(result.old) { result.add(size) }
   }
 
   private mutating func codeWord(
