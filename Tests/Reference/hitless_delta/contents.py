@@ -76,6 +76,12 @@ def plan(layout, size):
         append(start, end, section)
         place = end
     append(place, size, None)
+    # Of each kind of table only the first is derived.
+    seen = set()
+    for unit in units:
+        unit.is_derived = unit.is_derived and unit.role not in seen
+        if unit.is_derived:
+            seen.add(unit.role)
     return sorted(units, key=lambda unit: unit.rank)
 
 
@@ -203,7 +209,7 @@ class Contents:
                 continue
             place = unit.start
             source = self.source(unit.section)
-            old = 0 if source is None else self.predictor.map.old.sections[source].offset
+            old = 0 if source is None else self.predictor.map.old.owned[source][0]
             for cover in self.overlapping(unit):
                 if cover.target > place:
                     centers.append(old)
@@ -227,7 +233,7 @@ class Contents:
         if place is None:
             place = end
         if self.instructions:
-            self.instructions.begin(self.base, place, place, History())
+            self.instructions.begin(self.base, place, place, History(), is_rehearsal=True)
             while place < end:
                 place += self.instructions.code(place, end, slide, 0, self.base, is_rehearsal=True)[1]
             return
@@ -244,8 +250,8 @@ class Contents:
             self.head(unit)
         make = derived.frame_header if unit.role == elf.FRAME_HEADER else derived.gnu_hash
         made = make(self.front.layout, unit.section, self.output)
-        if made is not None and len(made) == unit.end - unit.start:
-            self.output[unit.start:unit.end] = made
+        check(made is not None and len(made) == unit.end - unit.start, "a table that does not follow")
+        self.output[unit.start:unit.end] = made
         return True
 
     def head(self, unit):

@@ -455,8 +455,7 @@ class FieldMap:
         if kind == kinds.JUMP_TABLE_ENTRY:
             base = self.jump_table_base(place)
             return None if base is None else base + signed32(data, place) & elf.MASK64
-        is_word = kind in kinds.WORD_REFERENCES or kind >= kinds.LOONG_CALL_END
-        if not is_word and kind not in (kinds.RELATIVE8, kinds.RELATIVE_ADDRESS32,
+        if kind not in kinds.WORD_REFERENCES and kind not in (kinds.RELATIVE8, kinds.RELATIVE_ADDRESS32,
                                         kinds.COMMON_ENTRY_POINTER, *kinds.WIDE_REFERENCES):
             return None
         address = self.address(place)

@@ -165,14 +165,14 @@ class InstructionModel:
             start += found.count
             self.insert(history, start)
 
-    def begin(self, data, start, place, history):
+    def begin(self, data, start, place, history, is_rehearsal=False):
         """Starts at `place`, with the instructions before; the one in progress began at `start`."""
         self.history = history
         self.start = start
         self.matched = 0
         for index in range(start, place):
             history.add(at(data, index))
-        if start == place:
+        if start == place and not is_rehearsal:
             self.find_match(place)
 
     def find_match(self, place):

@@ -145,7 +145,7 @@ class FrameWalk:
             following = self.record + 4 + (length if length < LONGEST_RECORD else 0)
             if following > place:
                 return
-            if length >= 12:
+            if 12 <= length < LONGEST_RECORD:
                 if little(target, self.record + 4, 4) == 0:
                     self.common = self.record
                 else:
