@@ -11,7 +11,7 @@ import Testing
 @Suite("Views and grace periods under stress", .serialized)
 struct StressTests {
   static let swapCount =
-    environmentCount("HITLESS_STRESS_SWAPS") ?? (swap_thread_sanitizer() == 1 ? 10_000 : 50_000)
+    environmentCount("HITLESS_STRESS_SWAPS") ?? (swap_thread_sanitizer() == 1 ? 10_000 : 500_000)
   /// A wrong protocol that is not found out by then is not found out "at once".
   static let wrongSwapLimit: UInt64 = 20_000_000
 

@@ -195,7 +195,8 @@ echo_answered() {
 
 try_ping() {
   local line
-  line=$(within gnb ping -q -c 5 -i 0.1 -W 1 -I 10.60.0.1 10.6.0.2 | tail -n 1)
+  line=$(within gnb ping -q -c 5 -i 0.1 -W 1 -I 10.60.0.1 10.6.0.2 | tail -n 1) ||
+    fail "no answer to ping through the tunnel"
   say "ping through the tunnel: ${line#rtt }"
 }
 

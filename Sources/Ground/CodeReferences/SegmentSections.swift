@@ -40,7 +40,10 @@ struct SegmentSections {
       if segment.type == Self.load { loads.append(segment) }
       if segment.type == Self.dynamic || segment.type == Self.frameHeader { tables.append(segment) }
     }
-    tables.sort { $0.offset < $1.offset }
+    // Of tables at one place the one whose header comes first.
+    tables = tables.enumerated()
+      .sorted { ($0.element.offset, $0.offset) < ($1.element.offset, $1.offset) }
+      .map(\.element)
     // Of a segment that begins with the headers the rest is a section.
     let head = UInt64(frames.first?.upperBound ?? 0)
     for load in loads { append(load, tables: tables, after: head) }

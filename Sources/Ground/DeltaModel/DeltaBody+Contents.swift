@@ -261,7 +261,11 @@ extension DeltaBody {
             kind == .armWord ? max(0, prediction.count - 1) : 0]),
         beside: base.word(old), length: 1, at: place,
         address: UInt64(place) &+ unit.slide, target: target, table: &table, coder: &coder)
-      return UInt64(word ?? 0)
+      let value = UInt64(word ?? 0)
+      for index in 0..<prediction.count {
+        coder.refuse(if: prediction.candidates[index] == value)
+      }
+      return value
     }
     return copies.codeOther(actual, prediction, kind: kind, table: &table, coder: &coder)
   }
