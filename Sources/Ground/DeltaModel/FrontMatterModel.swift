@@ -116,13 +116,32 @@ package struct FrontMatterModel: Sendable {
       if !flag(value != candidate, 3 + context, index, &coder) { return candidate }
     }
     let first = candidates[0]
-    // The folded difference has to fit what a number can hold; what does not is cut, and refused later.
     let change = Int64(bitPattern: value &- first)
     let coded = numbers.codeSigned(
-      max(-(1 << 61), min(1 << 61, change)), context: context, coder: &coder)
-    let other = first &+ UInt64(bitPattern: coded)
+      change.magnitude < Self.farChange ? change : Int64(Self.farChange), context: context,
+      coder: &coder)
+    var other = first &+ UInt64(bitPattern: coded)
+    if coded.magnitude >= Self.farChange {
+      coder.refuse(if: coded != Int64(Self.farChange))
+      other = codeFar(value, context: context, &coder)
+      coder.refuse(if: Int64(bitPattern: other &- first).magnitude < Self.farChange)
+    }
     coder.refuse(if: candidates.contains(other))
     return other
+  }
+
+  /// A change of this size or more does not fit a number when it is folded: in its place stands this,
+  /// and then the value itself.
+  private static let farChange: UInt64 = 1 << 61
+
+  /// Codes a value by its upper and its lower 32 bits.
+  private mutating func codeFar(
+    _ value: UInt64, context: Int, _ coder: inout BinaryCoder
+  ) -> UInt64 {
+    let upper = numbers.code(value >> 32, context: context, coder: &coder)
+    let lower = numbers.code(value & 0xffff_ffff, context: context, coder: &coder)
+    coder.refuse(if: upper >> 32 != 0 || lower >> 32 != 0)
+    return upper << 32 | lower & 0xffff_ffff
   }
 
   private mutating func flag(
