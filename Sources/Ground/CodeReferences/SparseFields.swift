@@ -7,6 +7,9 @@ struct SparseFields: Sendable {
   /// The most slots that are looked at; those that tables name after these are not.
   static let maximumSlots = 1 << 22
 
+  /// The most records of needed and defined versions that are read.
+  static let maximumVersions = 1 << 16
+
   /// Where each field begins, ascending; no two overlap.
   private(set) var offsets: [UInt32] = []
   /// What each is; fields of addresses have eight bytes, others four.
@@ -67,6 +70,9 @@ struct SparseFields: Sendable {
     /// Offset and kind as one number, in the order that fields are put in.
     fileprivate var keys: [UInt64] = []
 
+    /// How many more records of needed or defined versions may be read, in all tables together: their
+    /// chains may cross, so that a table has more of them than its size tells.
+    var versionsLeft = SparseFields.maximumVersions
     /// How many more slots may be looked at.
     var slotsLeft = SparseFields.maximumSlots
     /// Whether no more are taken.

@@ -196,9 +196,6 @@ struct VersionTable {
   private let range: Range<Int>
   private let type: UInt32
 
-  /// The most records of a table of needed or defined versions that are read.
-  private static let maximumRecords = 1 << 16
-
   /// The table that is section `section`.
   init(_ section: Int, layout: ElfLayout, range: Range<Int>) {
     self.range = range
@@ -212,7 +209,8 @@ struct VersionTable {
     guard type != SectionHeader.typeVersions else { return bitmap.insert(every: 2, in: range) }
     let isNeeds = type == SectionHeader.typeVersionNeeds
     var record = range.lowerBound
-    var left = Self.maximumRecords
+    var left = candidates.versionsLeft
+    defer { candidates.versionsLeft = left }
     while left > 0, record <= range.upperBound &- (isNeeds ? 16 : 20) {
       left &-= 1
       bitmap.insert(record)
