@@ -7,6 +7,8 @@ from models import FlagModel, NumberModel, context
 
 # Contexts of numbers that are not fields of section headers (0 to 9) or segments (16 to 23).
 BYTE_CHANGES, SEGMENT_COUNT, SECTION_COUNT, SOURCES = 28, 29, 30, 31
+# A change of this size or more stands for the value itself, in two halves.
+FAR = 1 << 61
 # The order in which the fields of a section header are coded.
 FIELDS = ["type", "flags", "alignment", "address", "offset", "size", "name", "link", "info", "entry_size"]
 SEGMENT_FIELDS = [(0, 4), (4, 4), (16, 8), (8, 8), (24, 8), (32, 8), (40, 8), (48, 8)]
@@ -51,7 +53,13 @@ class FrontDecoder:
         for index, candidate in enumerate(candidates):
             if not self.flag(3 + number, index):
                 return candidate
-        value = candidates[0] + self.numbers.code_signed(self.coder, number) & MASK64
+        change = self.numbers.code_signed(self.coder, number)
+        value = candidates[0] + change & MASK64
+        if abs(change) >= FAR:
+            upper, lower = self.numbers.code(self.coder, number), self.numbers.code(self.coder, number)
+            check(change == FAR and upper < 1 << 32 and lower < 1 << 32, "a far number")
+            value = upper << 32 | lower
+            check(FAR <= (value - candidates[0] & MASK64) <= MASK64 + 1 - FAR, "a near number coded as far")
         check(value not in candidates, "a candidate coded as another number")
         return value
 
