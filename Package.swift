@@ -206,7 +206,10 @@ let package = Package(
     tests("DeltaEncoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "TestSupport"]),
     tests(
       "DeltaDecoder",
-      ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "Digests", "TestSupport"]),
+      [
+        "Bytes", "CodeReferences", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "Digests",
+        "TestSupport",
+      ]),
     tests("DeltaCommand", ["TestSupport"]),
     tests("ElfImage", ["Bytes", "CElf", "ElfImage", "Refusal", "TestSupport"]),
     tests("Module", ["CHitless", "CUPF", "ElfImage", "TestSupport"]),
