@@ -162,6 +162,7 @@ class FieldMap:
         self.places = set()
         self.slots = []
         self.slots_left = MAXIMUM_SLOTS
+        self.versions_left = MAXIMUM_VERSIONS
         self.taken = set()
         for section in range(len(self.layout.sections)):
             start, end = self.field_range(section)
@@ -357,15 +358,14 @@ class FieldMap:
             return
         is_needs = kind == elf.VERNEED
         record = start
-        left = MAXIMUM_VERSIONS
-        while left > 0 and record <= end - (16 if is_needs else 20):
-            left -= 1
+        while self.versions_left > 0 and record <= end - (16 if is_needs else 20):
+            self.versions_left -= 1
             self.places.add(record)
             if is_needs:
                 self.add_field(kinds.STRING_OFFSET, record + 4)
             entry = record + number(self.data, record + (8 if is_needs else 12), 4)
-            while left > 0 and entry <= end - (16 if is_needs else 8):
-                left -= 1
+            while self.versions_left > 0 and entry <= end - (16 if is_needs else 8):
+                self.versions_left -= 1
                 self.places.add(entry)
                 self.add_field(kinds.STRING_OFFSET, entry + (8 if is_needs else 0))
                 step = number(self.data, entry + (12 if is_needs else 4), 4)
