@@ -21,6 +21,8 @@ INDEXED_INSERTS, INDEXED_CODE = 256, 1024
 # Probability in 1/65536 that a derived table is as derived, and the bytes of its head that are coded.
 DERIVED_PROBABILITY = 60000
 HASH_HEAD = 16
+# Longer tables are not derived.
+LONGEST_DERIVED = 2 << 20
 # Records of .eh_frame have columns up to this.
 FRAME_PERIOD = 32
 # Rehearsal: the first radius of windows, bytes for each inserted one, and the limits of the sum.
@@ -43,7 +45,8 @@ class Unit:
         self.period = (header.entry_size if 1 < header.entry_size <= 64
                        else PERIODS.get(self.role, 8))
         self.is_derived = layout.is_whole(section) and (
-            self.role == elf.FRAME_HEADER or header.type == elf.GNU_HASH)
+            self.role == elf.FRAME_HEADER
+            or self.role == elf.HASHES and header.type == elf.GNU_HASH)
 
     @property
     def rank(self):
@@ -82,6 +85,7 @@ def plan(layout, size):
         unit.is_derived = unit.is_derived and unit.role not in seen
         if unit.is_derived:
             seen.add(unit.role)
+            unit.is_derived = unit.end - unit.start <= LONGEST_DERIVED
     return sorted(units, key=lambda unit: unit.rank)
 
 
