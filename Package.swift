@@ -64,7 +64,7 @@ let ground: [Target] = [
 ]
 
 let build: [Target] = [
-  library("Build", "DeltaEncoder", ["Bytes", "CodeReferences", "DeltaModel"]),
+  library("Build", "DeltaEncoder", ["Bytes", "CodeReferences", "DeltaModel", "Platform"]),
   library("Build", "Compatibility", ["Bytes", "ElfImage", "Refusal"]),
   library(
     "Build", "Generator",

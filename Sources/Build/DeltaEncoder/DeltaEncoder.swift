@@ -1,7 +1,7 @@
 internal import Bytes
 internal import CodeReferences
 internal import Dispatch
-internal import Synchronization
+internal import Platform
 package import DeltaModel
 
 /// A delta and how it came to be.
@@ -77,7 +77,7 @@ package enum DeltaEncoder {
     let thresholds = tries ? [8, 6, 10] : [8]
     let costs = tries ? [2.3, 1.2, 3.5] : [2.3]
     let rounds = pair.labelRounds
-    let results = Mutex<[Int: [Trial]]>([:])
+    let results = Guarded<[Int: [Trial]]>([:])
     let meter = ProgressMeter(parts: thresholds.count * (1 + rounds + costs.count), progress)
     DispatchQueue.concurrentPerform(iterations: thresholds.count) { index in
       let covers = alignedCovers(pair, threshold: thresholds[index], meter)

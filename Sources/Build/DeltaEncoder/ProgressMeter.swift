@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import Platform
 
 /// Adds up how far several threads have come with parts of equal weight, and tells it to one listener.
 ///
@@ -14,13 +14,13 @@ final class ProgressMeter: Sendable {
   private let parts: Double
   private let listener: @Sendable (Double) -> Void
   /// How many parts are done, fractions included, and what was told last.
-  private let state: Mutex<State>
+  private let state: Guarded<State>
 
   /// Starts at nothing done of `parts` parts.
   init(parts: Int, _ listener: @escaping @Sendable (Double) -> Void) {
     self.parts = Double(max(1, parts))
     self.listener = listener
-    state = Mutex((0, 0))
+    state = Guarded((0, 0))
   }
 
   /// Takes note that a whole part is done.
