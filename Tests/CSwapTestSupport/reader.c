@@ -62,12 +62,15 @@ static const struct hitless_view *enter_from_idle(struct hitless_worker *worker,
   hitless_idle(worker);
   linger(state);
   dirty_lines(state);
-  if (weak) {
-    __atomic_store_n(&worker->seen, (uint64_t)0, __ATOMIC_RELEASE);
-  } else {
+  if (!weak) {
     hitless_resume(worker);
+    return hitless_enter(worker);
   }
-  return hitless_enter(worker);
+  __atomic_store_n(&worker->seen, (uint64_t)0, __ATOMIC_RELEASE);
+  // As `hitless_enter`, which would follow what a view announces: a poisoned one would end the process.
+  const struct hitless_view *view = load_view(worker, __ATOMIC_ACQUIRE);
+  __atomic_store_n(&worker->seen, view->sequence, __ATOMIC_RELEASE);
+  return view;
 }
 
 static const struct hitless_view *enter(struct swap_reader *reader, struct disturbance *state) {

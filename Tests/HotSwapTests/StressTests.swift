@@ -95,6 +95,8 @@ private func swap(
 ) throws -> UInt64 {
   for index in 0..<count {
     if isOver() { return index }
+    // Often before the worker has fetched anything: what is announced goes away under it.
+    if index % 5 == 0 { try domain.announce(generations[Int(index & 1)], timeout: 0) }
     // Every third publication is followed by another one before the wait: rollbacks come like that.
     var publication = try domain.publish(
       stable: generations[Int(index & 1)], candidate: generations[Int(~index & 1)])

@@ -44,6 +44,8 @@ extension Agent {
       // The number of swaps is made even, so that the candidate ends where it began.
       for index in 0..<(count + count % 2) {
         let toCandidate = (index % 2 == 0) == (transaction.state != .active)
+        // As an activation and a rollback do.
+        if toCandidate { announce(transaction.generation, in: running.domain) }
         let publication = try running.domain.publish(
           stable: running.stable, candidate: toCandidate ? transaction.generation : nil)
         measured.add(

@@ -17,6 +17,7 @@ extension Agent {
     let swap = try exclusively("activate", number) { () throws(Refusal) in
       let (running, transaction) = try current(number, in: [.staged, .rolledBack])
       try record("activating", number, "generation \(transaction.generation.number)")
+      announce(transaction.generation, in: running.domain)
       let publication = try running.domain.publish(
         stable: running.stable, candidate: transaction.generation)
       state.withLock { state in
@@ -86,6 +87,16 @@ extension Agent {
     note("confirmed", number, "no memory for a view: workers learn of it with the next swap")
     return SwapReport(publishNanoseconds: 0, graceNanoseconds: nil, overdue: [])
   }
+
+  /// Lets workers fetch the code of `generation` before it is in force; without success the swap only
+  /// takes them longer.
+  func announce(_ generation: Generation, in domain: SwapDomain) {
+    _ = try? domain.announce(generation, timeout: Self.announcementLimit)
+  }
+
+  /// How long an activation waits for workers to fetch code: far longer than busy workers need, far
+  /// shorter than anybody notices.
+  private static let announcementLimit: UInt64 = 5_000_000
 
   /// Makes the candidate what the next start comes up on; on failure the store is as it was.
   private func persist(_ transaction: Transaction) throws(Refusal) {

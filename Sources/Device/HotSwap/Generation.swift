@@ -17,8 +17,10 @@ package final class Generation: @unchecked Sendable {
   /// The record that views point to.
   package let record: UnsafePointer<hitless_generation>
 
+  /// Size of the record with its two lists.
+  let byteCount: Int
+
   private let memory: UnsafeMutableRawPointer
-  private let byteCount: Int
   private let isPoisonedAtEnd: Bool
 
   init?(number: UInt64, modules: [MappedModule], poisonsRetiredMemory: Bool) {

@@ -40,7 +40,7 @@ extension SwapDomain {
     let workers = state.withLock { $0.workers }
     let deadline = MonotonicClock.now &+ timeout
     for worker in workers {
-      guard Self.wait(for: worker, toPass: publication.sequence, until: deadline) else {
+      guard Self.wait(until: deadline, for: { worker.hasPassed(publication.sequence) }) else {
         return overdue(workers, publication)
       }
     }

@@ -9,21 +9,19 @@ extension SwapDomain {
   /// Longest sleep between two looks.
   private static let longestSleepNanoseconds: UInt64 = 1_000_000
 
-  /// Waits until `worker` has passed `sequence`; false when it has not by `deadline`.
-  static func wait(
-    for worker: WorkerRecord, toPass sequence: UInt64, until deadline: UInt64
-  ) -> Bool {
+  /// Waits until `isMet`; false when it is not by `deadline`.
+  static func wait(until deadline: UInt64, for isMet: () -> Bool) -> Bool {
     var now = MonotonicClock.now
     let spinEnd = now &+ spinNanoseconds
     while now < spinEnd {
       for _ in 0..<32 {
-        if worker.hasPassed(sequence) { return true }
+        if isMet() { return true }
         hitless_shim_relax()
       }
       now = MonotonicClock.now
     }
     var sleep: UInt64 = 20_000
-    while !worker.hasPassed(sequence) {
+    while !isMet() {
       guard now < deadline else { return false }
       sleepNanoseconds(min(sleep, deadline - now))
       sleep = min(sleep * 2, longestSleepNanoseconds)

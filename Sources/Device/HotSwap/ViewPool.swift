@@ -23,6 +23,7 @@ struct ViewPool: ~Copyable {
     let sequence: UInt64
     let stable: Generation
     let candidate: Generation?
+    let announced: UpcomingLines?
   }
 
   /// In the order of their sequences; the last one is in force.
@@ -45,6 +46,18 @@ struct ViewPool: ~Copyable {
   /// Sequence of the view in force; 0 before the first.
   var currentSequence: UInt64 { issued.last?.sequence ?? 0 }
 
+  /// What a batch uses that is not split by flow; nil before the first view.
+  var serving: Generation? {
+    issued.last.map { Self.serving($0.stable, $0.candidate, share: unsafe $0.view.pointee.share) }
+  }
+
+  /// A batch that is not split by flow follows the candidate only when every flow does.
+  private static func serving(
+    _ stable: Generation, _ candidate: Generation?, share: UInt32
+  ) -> Generation {
+    share == HITLESS_SHARE_ALL ? candidate ?? stable : stable
+  }
+
   /// How many generations are named only by views that are not in force.
   var overdueGenerationCount: Int {
     guard let last = issued.last else { return 0 }
@@ -62,26 +75,40 @@ struct ViewPool: ~Copyable {
   func names(_ generation: Generation) -> Bool {
     issued.contains {
       $0.stable === generation || $0.candidate === generation
+        || $0.announced?.generation === generation
     }
+  }
+
+  /// Fills a free view with what the one in force has, and the lines of a later one.
+  ///
+  /// Returns nil when none is free or none is in force. Allocates nothing.
+  mutating func issue(
+    sequence: UInt64, announcing lines: UpcomingLines
+  ) -> UnsafePointer<hitless_view>? {
+    guard let last = issued.last else { return nil }
+    return unsafe issue(
+      sequence: sequence, stable: last.stable, candidate: last.candidate,
+      share: last.view.pointee.share, deadline: last.view.pointee.deadline, announcing: lines)
   }
 
   /// Fills a free view, or returns nil when there is none.
   ///
   /// Allocates nothing.
   mutating func issue(
-    sequence: UInt64, stable: Generation, candidate: Generation?, share: UInt32, deadline: UInt64
+    sequence: UInt64, stable: Generation, candidate: Generation?, share: UInt32, deadline: UInt64,
+    announcing lines: UpcomingLines? = nil
   ) -> UnsafePointer<hitless_view>? {
     guard unsafe !free.isEmpty else { return nil }
     let view = unsafe free.removeFirst()
-    // A batch that is not split by flow follows the candidate only when every flow does.
-    let serving = share == HITLESS_SHARE_ALL ? candidate ?? stable : stable
+    let serving = Self.serving(stable, candidate, share: share)
     unsafe view.initialize(
       to: hitless_view(
         size: UInt32(MemoryLayout<hitless_view>.size), share: share, sequence: sequence,
         serving: serving.record, stable: stable.record, candidate: candidate?.record,
-        deadline: deadline))
+        deadline: deadline, lines: lines?.addresses, line_count: UInt64(lines?.count ?? 0)))
     unsafe issued.append(
-      Issued(view: view, sequence: sequence, stable: stable, candidate: candidate))
+      Issued(
+        view: view, sequence: sequence, stable: stable, candidate: candidate, announced: lines))
     return unsafe UnsafePointer(view)
   }
 

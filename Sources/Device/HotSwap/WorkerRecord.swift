@@ -24,6 +24,10 @@ struct WorkerRecord: @unchecked Sendable {
     unsafe (UnsafeMutableRawPointer(pointer) + 128).assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 
+  private var ready: UnsafeMutablePointer<Atomic<UInt64>> {
+    unsafe (UnsafeMutableRawPointer(pointer) + 136).assumingMemoryBound(to: Atomic<UInt64>.self)
+  }
+
   /// Puts `next` in force for this worker.
   ///
   /// Ordering: sequentially consistent.
@@ -49,6 +53,14 @@ struct WorkerRecord: @unchecked Sendable {
     let seen = lastSeen
     // HITLESS_SEEN_IDLE is above every sequence.
     return seen >= sequence
+  }
+
+  /// Whether the worker has fetched all that the view of `sequence` announces, or has a later view, or none.
+  ///
+  /// Ordering: relaxed would do: the answer decides when the next view is published, not what may be
+  /// read or reused.
+  func isReady(_ sequence: UInt64) -> Bool {
+    unsafe ready.pointee.load(ordering: .relaxed) == sequence || hasPassed(sequence + 1)
   }
 
   /// What the worker has said last; see `hasPassed` for the order.

@@ -20,6 +20,8 @@ extern "C" {
 #define HITLESS_SEEN_IDLE UINT64_MAX
 /// Value of `hitless_view.share` when every flow is the candidate's.
 #define HITLESS_SHARE_ALL 65536u
+/// Cache lines that a worker fetches ahead per batch, while a view announces some.
+#define HITLESS_LINES_PER_BATCH 4u
 
 /// Identity of one mapped module, as a host may want to count by it.
 struct hitless_module_info {
@@ -59,6 +61,9 @@ struct hitless_view {
   const struct hitless_generation *candidate;
   /// CLOCK_MONOTONIC nanoseconds after which the candidate is not used any more; 0 is never.
   uint64_t deadline;
+  /// Addresses of the code and tables that a later view will use; null when none is announced.
+  const void *const *lines;
+  uint64_t line_count;
 };
 
 /// One data-plane thread; the agent allocates it on cache lines of its own.
@@ -74,8 +79,34 @@ struct hitless_worker {
   uint64_t reserved1[7];
   /// Written by the worker only: sequence of the last view it loaded, `HITLESS_SEEN_IDLE` while idle.
   uint64_t seen;
-  uint64_t reserved2[7];
+  /// Written by the worker only: sequence of the last view whose announced lines it has all fetched.
+  uint64_t ready;
+  /// The worker's own: the view whose lines it fetches, and how many of them it has asked for.
+  uint64_t fetching;
+  uint64_t fetched;
+  uint64_t reserved2[4];
 };
+
+/// Fetches the next few of the lines that `view` announces; `hitless_enter` calls it when there are any.
+///
+/// Only a hint to the processor: nothing is read, so nothing can fault. A few lines per batch, so that no
+/// batch waits for memory; without them the first batch through new code would wait for all of them.
+/// It goes round until another view comes, so that what was fetched first is not evicted meanwhile.
+///
+/// Ordering: relaxed; who reads `ready` publishes a little earlier or later, and nothing else.
+static inline void hitless_fetch_ahead(struct hitless_worker *worker,
+                                       const struct hitless_view *view) {
+  uint64_t next = worker->fetching == view->sequence ? worker->fetched : 0;
+  for (uint32_t left = HITLESS_LINES_PER_BATCH; left > 0 && next < view->line_count; left--) {
+    __builtin_prefetch(view->lines[next++], 0, 2);
+  }
+  if (next == view->line_count) {
+    __atomic_store_n(&worker->ready, view->sequence, __ATOMIC_RELAXED);
+    next = 0;
+  }
+  worker->fetching = view->sequence;
+  worker->fetched = next;
+}
 
 /// Returns the view for the next batch; call once per batch and keep nothing of the one before.
 ///
@@ -88,6 +119,9 @@ struct hitless_worker {
 static inline const struct hitless_view *hitless_enter(struct hitless_worker *worker) {
   const struct hitless_view *view = __atomic_load_n(&worker->view, __ATOMIC_ACQUIRE);
   __atomic_store_n(&worker->seen, view->sequence, __ATOMIC_RELEASE);
+  if (__builtin_expect(view->line_count != 0, 0)) {
+    hitless_fetch_ahead(worker, view);
+  }
   return view;
 }
 
