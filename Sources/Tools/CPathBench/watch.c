@@ -24,21 +24,28 @@ static void pause_briefly(void) {
 #endif
 }
 
-static void note_time(struct path_watch *watch, uint64_t time) {
+static void note_time(const struct path_watch *watch, uint64_t *histogram, uint64_t time) {
   uint64_t place = time / watch->histogram_step;
-  watch->histogram[place < watch->histogram_size ? place : watch->histogram_size - 1]++;
+  histogram[place < watch->histogram_size ? place : watch->histogram_size - 1]++;
 }
 
+// What a worker had done before a batch: this thread's own words.
+struct progress {
+  uint64_t sequence;
+  uint64_t fetched;
+};
+
 // After one batch: where its time is counted, and what others may look up.
-static void note_batch(struct path_watch *watch, uint64_t begin, uint64_t end, uint64_t *sequence) {
+static void note_batch(struct path_watch *watch, uint64_t begin, uint64_t end, struct progress *last) {
+  const struct hitless_worker *worker = watch->worker;
   struct path_interval time = {begin, end};
-  // What the batch before said that it had loaded: this thread's own word.
-  if (watch->worker->seen == *sequence || watch->gap_count == watch->gap_capacity) {
-    note_time(watch, end - begin);
+  if (worker->seen != last->sequence && watch->gap_count < watch->gap_capacity) {
+    last->sequence = worker->seen;
+    watch->gaps[watch->gap_count++] = (struct path_gap){worker->seen, time};
   } else {
-    *sequence = watch->worker->seen;
-    watch->gaps[watch->gap_count++] = (struct path_gap){*sequence, time};
+    note_time(watch, worker->fetched == last->fetched ? watch->histogram : watch->fetching, end - begin);
   }
+  last->fetched = worker->fetched;
   struct path_interval *place = &watch->history[watch->batches & (PATH_HISTORY - 1)];
   __atomic_store_n(&place->begin, begin, __ATOMIC_RELAXED);
   __atomic_store_n(&place->end, end, __ATOMIC_RELAXED);
@@ -47,14 +54,14 @@ static void note_batch(struct path_watch *watch, uint64_t begin, uint64_t end, u
 }
 
 void path_watch_run(struct path_watch *watch) {
-  uint64_t sequence = 0;
+  struct progress progress = {0, 0};
   __atomic_store_n(&watch->switches, switches(), __ATOMIC_RELAXED);
   while (!__atomic_load_n(&watch->stop, __ATOMIC_RELAXED)) {
     uint64_t last = nanoseconds();
     for (uint32_t left = PATH_WINDOW; left > 0; left--) {
       watch->driver->run_slots(watch->state, watch->worker, 1);
       uint64_t now = nanoseconds();
-      note_batch(watch, last, now, &sequence);
+      note_batch(watch, last, now, &progress);
       last = now;
     }
     __atomic_store_n(&watch->switches, switches(), __ATOMIC_RELAXED);

@@ -2,10 +2,14 @@ internal import CPathBench
 
 /// What the agent's thread does at one of its moments; in all of them it wakes, looks and waits alike.
 enum SwapArm: String, CaseIterable, Sendable {
-  /// Publishes a view with the other build of all modules.
+  /// Announces the other build of all modules, and publishes a view with it.
   case swap
-  /// Publishes a view with another file of one module, as after most patches.
+  /// Announces and publishes another file of one module, as after most patches.
   case one
+  /// As `swap`, but not announced: the worker meets code that it has not fetched.
+  case coldSwap
+  /// As `one`, but not announced.
+  case coldOne
   /// Publishes a new view of the generation that is in force: a swap without new code.
   case view
   /// Publishes nothing: what the machine does to a batch anyway.
@@ -16,10 +20,24 @@ enum SwapArm: String, CaseIterable, Sendable {
     switch self {
     case .swap: "worker_gap"
     case .one: "one_module_gap"
+    case .coldSwap: "cold_gap"
+    case .coldOne: "cold_one_module_gap"
     case .view: "view_gap"
     case .placebo: "placebo"
     }
   }
+
+  /// How the figures without the machine's share begin.
+  var ownName: String {
+    switch self {
+    case .coldSwap: "cold_own"
+    case .coldOne: "cold_one_own"
+    default: "\(rawValue)_own"
+    }
+  }
+
+  /// Whether workers are told beforehand.
+  var isAnnounced: Bool { self == .swap || self == .one }
 }
 
 /// One moment, and what the worker was doing then.

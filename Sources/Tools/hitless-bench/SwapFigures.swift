@@ -2,10 +2,17 @@
 struct SwapFigures: Sendable {
   var publish: [Double] = []
   var grace: [Double] = []
+  /// From an announcement until the worker had fetched everything.
+  var announcement: [Double] = []
   var gaps: [SwapArm: SwapGaps] = [:]
   var entryNanoseconds: UInt64 = 0
   var batchMedian = 0.0
   var batchP999 = 0.0
+  /// Quantiles of the batches that fetched lines ahead.
+  var fetchingMedian = 0.0
+  var fetchingP99 = 0.0
+  /// Announcements after which the worker was not ready in time.
+  var unready = 0
   var batches: UInt64 = 0
   var packets: UInt64 = 0
   var forwarded: [UInt64] = []
@@ -24,6 +31,14 @@ struct SwapFigures: Sendable {
     report.add("publish_us_p99", publish.quantile(0.99) / 1000)
     report.add("grace_batches_p50", grace.median, "first store to the end of the grace period")
     report.add("grace_batches_p99", grace.quantile(0.99))
+    let announcement = Sample(announcement)
+    report.add(
+      "announce_us_p50", announcement.median / 1000, "until the worker has fetched all lines")
+    report.add("announce_us_p99", announcement.quantile(0.99) / 1000)
+    report.add(
+      "fetching_batches_p50", fetchingMedian / batchMedian, "batches that fetch lines ahead")
+    report.add("fetching_batches_p99", fetchingP99 / batchMedian)
+    report.add("unready", Int64(unready), "swaps that did not wait longer for that")
     for arm in SwapArm.allCases { addGap(of: arm, to: &report) }
     addComparison(to: &report)
     report.add("quiet_batch_p999_batches", batchP999 / batchMedian, "batches without a new view")
@@ -52,6 +67,8 @@ struct SwapFigures: Sendable {
       switch arm {
       case .swap: "end of a batch to the end of the next one, with the new code"
       case .one: "the same with new code of one module"
+      case .coldSwap: "as the first, not announced"
+      case .coldOne: "new code of one module, not announced"
       case .view: "the same with a new view of the same code"
       case .placebo: "the same with nothing published"
       }
@@ -75,7 +92,7 @@ struct SwapFigures: Sendable {
       let sample = samples(of: arm).undisturbed
       let comparison = Comparison(sample, against: placebo)
       let excess = comparison.excess(over: Self.limit)
-      let own = "\(arm.rawValue)_own"
+      let own = arm.ownName
       report.add(
         "\(own)_over_2_share", excess.value, places: 5, "more than of the placebos, 95 %:")
       report.add("\(own)_over_2_share_low", excess.low, places: 5)

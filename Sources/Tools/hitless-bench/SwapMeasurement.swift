@@ -33,7 +33,8 @@ struct SwapMeasurement: Sendable {
 
   /// Swaps until there were enough, then ends the worker and adds everything up.
   func run() throws(Refusal) -> SwapFigures {
-    let watch = Watch(state: state, driver: modules, views: swaps * SwapArm.allCases.count + 1)
+    let watch = Watch(
+      state: state, driver: modules, views: swaps * (SwapArm.allCases.count + 2) + 1)
     let worker: SystemThread
     do throws(SystemError) {
       worker = try SystemThread.start("bench-worker") { [modules, options] in
@@ -94,6 +95,8 @@ struct SwapMeasurement: Sendable {
     seen.events.append(event)
   }
 
+  /// How long an announcement may take, in nanoseconds: as long as the agent lets it.
+  private static let announcementLimit: UInt64 = 5_000_000
   /// What grace periods take when the worker runs, in nanoseconds.
   private static let longestLook: UInt64 = 5000
 
@@ -101,15 +104,17 @@ struct SwapMeasurement: Sendable {
     _ event: inout SwapEvent, _ watch: Watch, _ seen: inout Seen
   ) throws(Refusal) {
     switch event.arm {
-    case .swap where !rehearses: seen.build = 1 - seen.build
-    case .one: seen.isVariant.toggle()
+    case .swap where !rehearses, .coldSwap: seen.build = 1 - seen.build
+    case .one, .coldOne: seen.isVariant.toggle()
     case .view: break
     case .swap, .placebo:
       event.time = MonotonicClock.now
       return watch.look(forNanoseconds: min(seen.lastGrace, Self.longestLook))
     }
     let generations = seen.isVariant ? modules.variants : modules.generations
-    let publication = try modules.domain.publish(stable: generations[seen.build])
+    let next = generations[seen.build]
+    if event.arm.isAnnounced { try announce(next, &seen) }
+    let publication = try modules.domain.publish(stable: next)
     guard
       case .passed(let grace) = modules.domain.waitForGrace(publication, timeout: 1_000_000_000)
     else {
@@ -120,6 +125,17 @@ struct SwapMeasurement: Sendable {
     if event.arm == .swap {
       seen.figures.publish.append(Double(publication.publishNanoseconds))
       seen.figures.grace.append(Double(grace.nanoseconds))
+    }
+  }
+}
+
+extension SwapMeasurement {
+  private func announce(_ next: Generation, _ seen: inout Seen) throws(Refusal) {
+    let start = MonotonicClock.now
+    if try modules.domain.announce(next, timeout: Self.announcementLimit) {
+      seen.figures.announcement.append(Double(MonotonicClock.now - start))
+    } else {
+      seen.figures.unready += 1
     }
   }
 }

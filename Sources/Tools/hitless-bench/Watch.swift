@@ -16,6 +16,7 @@ final class Watch: @unchecked Sendable {
 
   private let record: UnsafeMutablePointer<path_watch>
   private let histogram: UnsafeMutablePointer<UInt64>
+  private let fetching: UnsafeMutablePointer<UInt64>
   private let gaps: UnsafeMutablePointer<path_gap>
   private let history: UnsafeMutablePointer<path_interval>
   private let failure = Guarded<Refusal?>(nil)
@@ -23,6 +24,8 @@ final class Watch: @unchecked Sendable {
   init(state: PathState, driver modules: PathModules, views: Int) {
     unsafe histogram = .allocate(capacity: Self.entries)
     unsafe histogram.initialize(repeating: 0, count: Self.entries)
+    unsafe fetching = .allocate(capacity: Self.entries)
+    unsafe fetching.initialize(repeating: 0, count: Self.entries)
     unsafe gaps = .allocate(capacity: views)
     unsafe gaps.initialize(repeating: path_gap(), count: views)
     unsafe history = .allocate(capacity: Int(PATH_HISTORY))
@@ -35,12 +38,14 @@ final class Watch: @unchecked Sendable {
     unsafe record.pointee.gap_capacity = UInt64(views)
     unsafe record.pointee.history = history
     unsafe record.pointee.histogram = histogram
+    unsafe record.pointee.fetching = fetching
     unsafe record.pointee.histogram_size = UInt32(Self.entries)
     unsafe record.pointee.histogram_step = Self.step
   }
 
   deinit {
     unsafe histogram.deallocate()
+    unsafe fetching.deallocate()
     unsafe gaps.deallocate()
     unsafe history.deallocate()
     unsafe record.deallocate()
@@ -104,12 +109,14 @@ final class Watch: @unchecked Sendable {
     }
     figures.entryNanoseconds = matching.entryNanoseconds
     figures.batches = batches
-    figures.batchMedian = quantile(0.5)
-    figures.batchP999 = quantile(0.999)
+    figures.batchMedian = unsafe quantile(0.5, of: histogram)
+    figures.batchP999 = unsafe quantile(0.999, of: histogram)
+    figures.fetchingMedian = unsafe quantile(0.5, of: fetching)
+    figures.fetchingP99 = unsafe quantile(0.99, of: fetching)
   }
 
-  /// Time that `share` of the batches without a swap do not exceed.
-  private func quantile(_ share: Double) -> Double {
+  /// Time that `share` of the batches in `histogram`, all without a new view, do not exceed.
+  private func quantile(_ share: Double, of histogram: UnsafePointer<UInt64>) -> Double {
     let counts = unsafe UnsafeBufferPointer(start: histogram, count: Self.entries)
     let total = unsafe counts.reduce(0, +)
     var seen: UInt64 = 0

@@ -182,6 +182,8 @@ struct path_watch {
   uint64_t gap_count;
   /// How long batches took: entry i counts those of i times `histogram_step` ns, the last longer ones.
   uint64_t *histogram;
+  /// The same for batches that fetched lines ahead.
+  uint64_t *fetching;
   uint32_t histogram_size;
   uint32_t histogram_step;
   /// Batch i is at i modulo `PATH_HISTORY`.
