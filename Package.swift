@@ -243,6 +243,7 @@ let package = Package(
         "Agent", "AgentControl", "Bytes", "CHitless", "Generator", "HotSwap", "Journal",
         "PatchFormat", "Platform", "Refusal", "Signing", "Staging", "TestSupport",
       ]),
+    tests("Tool", ["TestSupport"]),
     tests("PacketIO", ["CPlatform", "PacketIO", "Platform"]),
     tests("GNB", ["Bytes", "CPlatform", "GNB", "GTPU", "PacketIO", "Platform"]),
   ]

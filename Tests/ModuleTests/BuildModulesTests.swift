@@ -76,7 +76,7 @@ struct BuildModulesTests {
   @Test func `a module that is not there is named`() throws {
     let directory = try TemporaryDirectory()
     let built = try run(tool, ["--out", directory.path("out"), "nothing"])
-    #expect(built.status == 1)
+    #expect(built.status == 2)
     #expect(built.errors.contains("there is no module 'nothing'"))
   }
 
