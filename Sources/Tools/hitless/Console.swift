@@ -6,7 +6,9 @@ internal import Refusal
 
 /// The two streams: results on stdout; errors, hints, warnings and progress on stderr.
 enum Console {
-  /// Prints one line of a result; a full disk or a closed pipe behind stdout is an error, not silence.
+  /// Prints one line of a result; a full disk behind stdout is an error, not silence.
+  ///
+  /// When nobody reads any more the command ends at once and quietly, see `endUnread`.
   static func print(_ line: String) throws(Refusal) { try write(line.printable + "\n") }
 
   private static func write(_ text: String) throws(Refusal) {
@@ -15,8 +17,20 @@ enum Console {
     do throws(SystemError) {
       try output.write(Array(text.utf8), to: "standard output")
     } catch {
+      if error.code == EPIPE { endUnread() }
       throw error.refusal
     }
+  }
+
+  /// Ends the process as SIGPIPE ends other tools: without a word, so that `hitless … | head -1` looks as
+  /// it should, and not with 0, because what was not read may have been a verdict.
+  ///
+  /// Only here: a socket whose other end has gone stays an error that is reported.
+  private static func endUnread() -> Never {
+    signal(SIGPIPE, SIG_DFL)
+    raise(SIGPIPE)
+    // The signal is blocked: the code that a shell would have shown for it.
+    Glibc.exit(128 + SIGPIPE)
   }
 
   /// Prints a result as one JSON object.

@@ -11,7 +11,7 @@ struct ExplainCommand: ReportsJSON {
     abstract: "Say what an error class, an upgrade class or a lint rule means, and what to do.",
     discussion: """
       Every refusal has a class; its number is the exit code of this program, the status of the C \
-      library, and the code in the agent's log.
+      library, and the code in the agent's log. 0 is success.
 
       Examples:
         hitless explain
@@ -49,7 +49,6 @@ struct ExplainCommand: ReportsJSON {
       try Console.print(.object([("classes", .array(Explanation.all.map(\.json)))]))
       return
     }
-    try Console.print("  0  success")
     for explanation in Explanation.all { try Console.print(explanation.line) }
   }
 }
@@ -58,7 +57,7 @@ struct ExplainCommand: ReportsJSON {
 struct Explanation {
   /// What can be explained.
   enum Kind: Equatable {
-    /// A class of errors, with its exit code.
+    /// Success or a class of errors, with its exit code.
     case error(Int32)
     /// What it takes to put a change in force.
     case upgrade
@@ -72,9 +71,10 @@ struct Explanation {
   let reason: String
   let remedy: String
 
-  /// Everything that can be explained: errors by number, upgrade classes, rules.
+  /// Everything that can be explained: success, errors by number, upgrade classes, rules.
   static var all: [Explanation] {
-    RefusalClass.allCases.map { Explanation($0) } + UpgradeClass.allCases.map { Explanation($0) }
+    [.success] + RefusalClass.allCases.map { Explanation($0) }
+      + UpgradeClass.allCases.map { Explanation($0) }
       + LintRule.allCases.map { Explanation($0) }
   }
 

@@ -1,6 +1,14 @@
 internal import Refusal
 
 extension Explanation {
+  /// The prose for the code that is no error.
+  static let success = Explanation(
+    kind: .error(0), name: "success", meaning: "The command did what it says.",
+    reason: "Every other code is a refusal, and a refusal leaves everything as it was.",
+    remedy:
+      "Nothing. Scripts look at the code; what a command prints is for people, and with --json"
+      + " for programs.")
+
   /// The prose for a class of errors.
   init(_ kind: RefusalClass) {
     let (meaning, reason, remedy) = kind.prose

@@ -27,7 +27,7 @@ struct Hitless: AsyncParsableCommand {
     ])
 
   static func main() async {
-    // A reader that went away is an error of write(2), not the end of this process.
+    // A peer that went away is an error of write(2), not the end of this process; see Console for stdout.
     signal(SIGPIPE, SIG_IGN)
     var json = false
     do {
