@@ -240,8 +240,9 @@ let package = Package(
     tests(
       "Agent",
       [
-        "Agent", "AgentControl", "Bytes", "CHitless", "Generator", "HotSwap", "Journal",
-        "PatchFormat", "Platform", "Refusal", "Signing", "Staging", "TestSupport",
+        "Agent", "AgentControl", "AttackCorpus", "Bytes", "CHitless", "ElfImage", "Generator",
+        "HotSwap", "Journal", "PatchFormat", "Platform", "Refusal", "Signing", "Staging",
+        "TestSupport",
       ]),
     tests("Tool", ["TestSupport"]),
     tests("PacketIO", ["CPlatform", "PacketIO", "Platform"]),

@@ -1,7 +1,10 @@
 import Agent
+import AttackCorpus
+import ElfImage
 import Generator
 import Glibc
 import PatchFormat
+import Platform
 import Refusal
 import Signing
 import TestSupport
@@ -101,20 +104,40 @@ struct RefusalTests {
     try refuse(.notForTarget, patch: try site.patch())
   }
 
-  @Test func `a module that needs another interface than the slot has`() throws {
-    let pair = PatchRequest.Pair(
-      base: try Modules.cached("alpha", 0), target: try Modules.cached("alpha", 1),
-      names: ("base", "target"))
-    let bytes = try site.patch([pair], sequence: 2)
-    // The slot of this host is of another version; so is its module.
+  /// Genuine, and for another processor or another ABI: before anything is rebuilt where the manifest
+  /// says so, before anything is mapped where only the module does.
+  @Test func `a patch for another machine`() throws {
+    for attack in try forge().machineCases() { try refuse(attack) }
+  }
+
+  @Test func `a patch whose module has another interface or version than the slot`() throws {
+    let cases = try forge().interfaceCases(
+      id: try otherBuild { $0.interface.id += 0x100 },
+      version: try otherBuild { $0.interface.version += 1 })
+    for attack in cases { try refuse(attack) }
+  }
+
+  /// The host has a slot of that interface, but it is not the one that the module of this name fills.
+  @Test func `a patch whose module has the interface of another slot`() throws {
+    let interface = try #require(Modules.interfaces["beta"])
+    let other = try otherBuild { $0.interface.id = interface }
+    let file = try forge().patch(to: other, interface: [UInt64(interface), 1])
+    try refuse(.notForTarget, patch: file)
+  }
+
+  @Test func `a patch whose target may not be loaded, or is no module`() throws {
+    let offenders = try TestModule.offenders.map { offender in
+      (offender.name, try otherBuild { $0.offend(with: offender.code) })
+    }
+    for attack in try forge().moduleCases(offenders: offenders) { try refuse(attack) }
+  }
+
+  @Test func `a first module for another interface than the slot has stops the start`() throws {
     let module = try Modules.image("alpha", 0) { $0.interface.version = 2 }
     try site.directory.write("alpha.so", module)
-    let error = #expect(throws: Refusal.self) { try site.start() }
-    #expect(error?.kind == .notForTarget)
+    expectRefusal(.notForTarget) { _ = try site.start() }
     try site.directory.write("alpha.so", try Modules.cached("alpha", 0))
-    let agent = try site.start()
-    _ = try agent.install(patch: bytes)
-    try agent.close()
+    try site.start().close()
   }
 
   @Test func `a second transaction while one is staged or active`() throws {
@@ -129,7 +152,7 @@ struct RefusalTests {
     try agent.close()
   }
 
-  @Test func `a candidate whose own test fails, crashes or hangs`() throws {
+  @Test func `a candidate whose own test fails or crashes`() throws {
     for (body, kind) in [
       ("return 7;", RefusalClass.health), ("__builtin_trap();", .health),
     ] {
@@ -155,19 +178,49 @@ struct RefusalTests {
     return try site.patch([pair], sequence: 2)
   }
 
-  /// Installs `patch` into a host with a worker and looks at everything a refusal may not change.
+  /// A forge for patches from alpha 1.0.0 to alpha 1.0.1 of the vendor.
+  private func forge() throws -> Forge {
+    let (base, target) = (try Modules.cached("alpha", 0), try Modules.cached("alpha", 1))
+    let built = try PatchBuilder.build(
+      PatchRequest(
+        pairs: [.init(base: base, target: target, names: ("base", "target"))], keys: [site.key]))
+    return Forge(
+      component: built.manifest.components[0], base: base, target: target, key: site.key)
+  }
+
+  /// alpha 1.0.1 with one thing changed.
+  private func otherBuild(_ change: (inout TestModule) -> Void) throws -> ForgedTarget {
+    let bytes = try Modules.image("alpha", 1, change)
+    return ForgedTarget(bytes, buildID: try #require(try ElfImage(parsing: bytes).buildID))
+  }
+
   private func refuse(
-    _ kind: RefusalClass, patch: [UInt8], _ location: SourceLocation = #_sourceLocation
+    _ attack: AttackCase, _ location: SourceLocation = #_sourceLocation
   ) throws {
+    let kind = try #require(attack.expected, "\(attack)", sourceLocation: location)
+    try refuse(kind, patch: attack.file, "\(attack)", location)
+  }
+
+  /// Installs `patch` into a host with a worker and looks at everything a refusal may not change.
+  ///
+  /// Returns the refusal, and how long it took in nanoseconds.
+  @discardableResult
+  private func refuse(
+    _ kind: RefusalClass, patch: [UInt8], _ what: Comment? = nil,
+    _ location: SourceLocation = #_sourceLocation
+  ) throws -> (Refusal?, UInt64) {
     let agent = try site.start()
     let worker = site.modules.count == 2 ? try TestWorker(agent) : nil
     let results = worker?.results
     let before = (site.durableState(), agent.status(), try site.auditKinds())
     let mapped = site.mappedImages("alpha")
-    let error = #expect(throws: Refusal.self, sourceLocation: location) {
+    let begin = MonotonicClock.now
+    let error = #expect(throws: Refusal.self, what, sourceLocation: location) {
       try agent.install(patch: patch)
     }
-    #expect(error?.kind == kind, "\(String(describing: error))", sourceLocation: location)
+    let nanoseconds = MonotonicClock.now - begin
+    #expect(
+      error?.kind == kind, "\(what ?? ""): \(String(describing: error))", sourceLocation: location)
     let after = (site.durableState(), agent.status(), try site.auditKinds())
     // The clock ratchet alone may have moved.
     var (old, new) = (before.0, after.0)
@@ -181,5 +234,6 @@ struct RefusalTests {
     #expect(worker?.results == results, sourceLocation: location)
     worker?.stop()
     try agent.close()
+    return (error, nanoseconds)
   }
 }

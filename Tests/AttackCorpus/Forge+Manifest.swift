@@ -133,7 +133,7 @@ extension Forge {
   }
 
   /// A delta of codec 0: the number, the size in groups of seven bits, the target itself.
-  private func stored(_ target: [UInt8]) -> [UInt8] {
+  func stored(_ target: [UInt8]) -> [UInt8] {
     var bytes: [UInt8] = [0]
     var rest = target.count
     while rest > 127 {

@@ -39,6 +39,18 @@ struct AttackTests {
     try expectAnswers(try forge.numberCases())
   }
 
+  @Test func `genuine patches for another machine`() throws {
+    try expectAnswers(try forge.machineCases())
+  }
+
+  @Test func `genuine patches that fit no slot`() throws {
+    try expectAnswers(try ground.interfaceCases)
+  }
+
+  @Test func `genuine patches to what may not be loaded`() throws {
+    try expectAnswers(try ground.moduleCases)
+  }
+
   private func expectAnswers(_ cases: [AttackCase]) throws {
     #expect(cases.count >= 5)
     for attack in cases {
@@ -55,8 +67,11 @@ struct AttackTests {
     do { split = try UnverifiedPatch(parsing: attack.file) } catch {
       return Refusal(error, in: "the file").kind
     }
+    var facts = VerificationFacts()
+    facts.machine = Component.Machine(.host)
+    facts.interfaces = [forge.component.interface]
     do throws(Refusal) {
-      let patch = try Verifier.verify(split, trust: trust, facts: VerificationFacts())
+      let patch = try Verifier.verify(split, trust: trust, facts: facts)
       let target = try patch.target(of: 0, base: base)
       _ = try patch.checkImage(target, of: 0, policy: .standard)
       return nil
@@ -69,7 +84,10 @@ struct AttackTests {
     try directory.write("case.hlp", attack.file)
     let outcome = try run(
       try BuiltProduct.path("hitless"),
-      ["verify", "case.hlp", "--trust", "vendor.pub", "--base", "old.so"], in: directory.url)
+      [
+        "verify", "case.hlp", "--trust", "vendor.pub", "--base", "old.so", "--machine",
+        ElfMachine.host.name, "--interface", "7:1",
+      ], in: directory.url)
     #expect(outcome.status >= 0 && outcome.status < 128, "\(attack) ended with \(outcome.status)")
     guard outcome.status != 0 else { return nil }
     #expect(outcome.output == "")

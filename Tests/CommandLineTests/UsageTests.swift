@@ -19,6 +19,10 @@ struct UsageTests {
     ["verify", "x", "--trust", "y", "--at", "2027-01-01T00:00:00"],
     ["verify", "x", "--trust", "y", "--at", "1969-12-31"],
     ["diff"], ["diff", "one", "--key", "k", "-o", "f"], ["--nonsense"],
+    ["verify", "x", "--trust", "y", "--machine", "vax"],
+    ["verify", "x", "--trust", "y", "--interface", "7"],
+    ["verify", "x", "--trust", "y", "--interface", "7:-1"],
+    ["verify", "x", "--trust", "y", "--interface", "0x100000000:1"],
   ])
   func `arguments that make no sense end with 2 and a pointer to the help`(
     arguments: [String]

@@ -28,6 +28,30 @@ struct VerifyTests {
     #expect(all.output.hasSuffix("verified: upf 1.0.1, sequence 1000001, class hot: sample\n"))
   }
 
+  @Test func `what is known about the host is checked, by the names that people use`() throws {
+    let machine = try #require(
+      try run("/bin/uname", ["-m"]).output.split(separator: "\n").first.map(String.init))
+    for name in Set([machine, machine.replacingOccurrences(of: "x86_64", with: "x86-64")]) {
+      for interface in ["7:1", "0x7:1"] {
+        let outcome = try bench.succeed(
+          "verify", "sample.hlp", "--trust", "vendor.pub", "--machine", name, "--interface",
+          "8:1", "--interface", interface)
+        #expect(outcome.output.contains("checked: machine: e_machine "))
+        #expect(outcome.output.contains("checked: interface: a slot for every module\n"))
+      }
+    }
+    let other = machine == "riscv64" ? "aarch64" : "riscv64"
+    try bench.refuse(
+      40, "verify", "sample.hlp", "--trust", "vendor.pub", "--machine", other)
+    for interface in ["7:2", "8:1"] {
+      try bench.refuse(
+        40, "verify", "sample.hlp", "--trust", "vendor.pub", "--interface", interface)
+      try bench.refuse(
+        40, "apply", "sample.hlp", "--trust", "vendor.pub", "--interface", interface, "--base",
+        "old.so", "-o", "x.so")
+    }
+  }
+
   @Test func `the JSON carries the same checks`() throws {
     let lines = try bench.succeed(
       "verify", "sample.hlp", "--trust", "vendor.pub", "--at", "2030-01-01")

@@ -63,20 +63,9 @@ struct StagerTests {
     }
   }
 
-  @Test(arguments: [
-    "int writable = 1; int *use(void) { return &writable; }",
-    "__attribute__((constructor)) static void begin(void) {}",
-    "__thread int local; int *use(void) { return &local; }",
-    "extern int system(const char *); int use(void) { return system(\"true\"); }",
-  ])
-  func `a module that may not be loaded is refused with its violation`(extra: String) throws {
-    let bytes = try image { module in
-      // Visible, so that the compiler keeps it; the version script hides it again.
-      module.extra =
-        "#pragma GCC visibility push(default)\n\(extra)\n"
-        + "HITLESS_NOTE void *const keep_use = 0;"
-      module.options = ["-Wl,--no-as-needed", "-lc", "-Wl,-u,use", "-fno-builtin"]
-    }
+  @Test(arguments: TestModule.offenders.map(\.code))
+  func `a module that may not be loaded is refused with its violation`(code: String) throws {
+    let bytes = try image { $0.offend(with: code) }
     let error = refuse(.badELF) {
       try stager().stage(bytes, for: slot, control: .none, in: domain)
     }

@@ -116,7 +116,7 @@ extension Agent {
     facts.clockFloor = trusted.clockFloor
     facts.accepted = trusted.accepted
     facts.sequenceFloor = options.sequenceFloor
-    facts.machine = HostMachine.current
+    facts.machine = Component.Machine(.host)
     facts.interfaces = Set(
       state.withLock { $0.slots }.map {
         Component.Interface(
@@ -145,25 +145,5 @@ extension Agent {
         found: running.modules.map(\.facts.name).joined(separator: ", "))
     }
     return index
-  }
-}
-
-/// The machine this code was compiled for, in the terms of ELF.
-enum HostMachine {
-  /// Machine and flags that a loadable module must have.
-  static var current: Component.Machine {
-    #if arch(x86_64)
-    Component.Machine(machine: 62, flags: 0)
-    #elseif arch(arm64)
-    Component.Machine(machine: 183, flags: 0)
-    #elseif arch(loongarch64)
-    // EF_LOONGARCH_ABI_DOUBLE_FLOAT and object file ABI 1.
-    Component.Machine(machine: 258, flags: 0x43)
-    #elseif arch(riscv64)
-    // EF_RISCV_RVC and the double-float ABI.
-    Component.Machine(machine: 243, flags: 0x5)
-    #else
-    #error("no ELF machine is known for this architecture")
-    #endif
   }
 }

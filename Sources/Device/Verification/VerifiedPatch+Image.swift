@@ -1,5 +1,5 @@
 package import ElfImage
-internal import PatchFormat
+package import PatchFormat
 package import Refusal
 
 extension VerifiedPatch {
@@ -39,5 +39,12 @@ extension VerifiedPatch {
         .badELF, "the target's own \(what) is not the one in the manifest", at: component.module,
         hint: "the patch was not made by 'hitless diff'; ask the vendor")
     }
+  }
+}
+
+extension Component.Machine {
+  /// What a module must say that is to run on `machine`.
+  package init(_ machine: ElfMachine) {
+    self.init(machine: machine.rawValue, flags: machine.flags)
   }
 }

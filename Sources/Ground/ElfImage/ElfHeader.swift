@@ -21,6 +21,32 @@ package enum ElfMachine: UInt16, CaseIterable, Sendable {
     }
   }
 
+  /// `e_flags` of code for the ABI that Linux uses there.
+  package var flags: UInt32 {
+    switch self {
+    case .x8664, .aarch64: 0
+    // EF_RISCV_RVC and the double-float ABI.
+    case .riscv: 0x5
+    // EF_LOONGARCH_ABI_DOUBLE_FLOAT and object file ABI 1.
+    case .loongArch: 0x43
+    }
+  }
+
+  /// The one this code was compiled for.
+  package static var host: ElfMachine {
+    #if arch(x86_64)
+    .x8664
+    #elseif arch(arm64)
+    .aarch64
+    #elseif arch(loongarch64)
+    .loongArch
+    #elseif arch(riscv64)
+    .riscv
+    #else
+    #error("no ELF machine is known for this architecture")
+    #endif
+  }
+
   /// The smallest page that Linux uses there.
   package var pageSize: UInt64 {
     switch self {

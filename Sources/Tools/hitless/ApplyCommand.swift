@@ -38,7 +38,7 @@ struct ApplyCommand: ReportsJSON {
   var json = false
 
   func run() throws {
-    let patch = try options.verify(file)
+    let patch = try options.verify(file, for: host)
     let image = try Inputs.image(base)
     let number = try patch.component(from: image)
     let target = try patch.checkedTarget(of: number, base: image, policy: host.policy)

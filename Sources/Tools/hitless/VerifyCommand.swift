@@ -20,6 +20,7 @@ struct VerifyCommand: ReportsJSON {
         hitless verify qer.hlp --trust vendor.pub
         hitless verify qer.hlp --trust a.pub --trust b.pub --threshold 2
         hitless verify qer.hlp --trust a.pub --base qer-1.0.0.so --json
+        hitless verify qer.hlp --trust a.pub --product upf --machine x86_64 --interface 0x55514552:1
       """)
 
   @Argument(help: "The patch.")
@@ -38,7 +39,7 @@ struct VerifyCommand: ReportsJSON {
   var json = false
 
   func run() throws {
-    let patch = try options.verify(file)
+    let patch = try options.verify(file, for: host)
     var checks = patch.checks
     for path in base {
       let image = try Inputs.image(path)
