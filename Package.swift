@@ -236,12 +236,15 @@ let package = Package(
     tests(
       "Staging",
       ["ElfImage", "HotSwap", "PatchFormat", "Platform", "Refusal", "Staging", "TestSupport"]),
+    // Read-only mounts and permissions that hold for root, of one thread.
+    .target(name: "CTestSystem", path: "Tests/CTestSystem"),
     tests("AgentControl", ["AgentControl", "Bytes", "Platform", "Refusal", "TestSupport"]),
     tests(
       "Agent",
       [
-        "Agent", "AgentControl", "AttackCorpus", "Bytes", "CHitless", "ElfImage", "Generator",
-        "HotSwap", "Journal", "PatchFormat", "Platform", "Refusal", "Signing", "Staging",
+        "Agent", "AgentControl", "AttackCorpus", "Bytes", "CHitless", "CTestSystem", "ElfImage",
+        "Generator", "HotSwap", "Journal", "PatchFormat", "Platform", "Refusal", "Signing",
+        "Staging",
         "TestSupport",
       ]),
     tests("Tool", ["TestSupport"]),

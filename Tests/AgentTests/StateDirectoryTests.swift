@@ -163,20 +163,6 @@ struct StateDirectoryTests {
     worker.stop()
     try agent.close()
   }
-
-  @Test(.enabled(if: geteuid() != 0, "root writes everywhere"))
-  func `one that has become read-only refuses what must be kept, and lets go back`() throws {
-    let agent = try site.start()
-    let number = try agent.install(patch: try site.patch())
-    _ = try agent.activate(number)
-    unsafe chmod(site.state, 0o500)
-    let before = site.durableState()
-    expectRefusal(.io) { _ = try agent.confirm(number) }
-    #expect(site.durableState() == before)
-    try agent.rollback(number)
-    unsafe chmod(site.state, 0o700)
-    try agent.close()
-  }
 }
 
 /// A file system of half a megabyte, mounted over a directory and unmounted when the value ends.

@@ -1,0 +1,23 @@
+// What a thread can do to what it sees of the file system, for tests: calls that glibc offers only as GNU
+// extensions, or not at all. Each concerns the calling thread alone and must be taken back on it.
+#ifndef TEST_SYSTEM_H
+#define TEST_SYSTEM_H
+
+/// The mounts and the working directory that a thread had.
+struct test_mounts {
+  int mounts;
+  int directory;
+};
+
+/// Gives the calling thread mounts of its own, among which what is beneath `path` is read-only.
+///
+/// Takes CAP_SYS_ADMIN. Fills `before` and returns 0; or returns -1 with `errno` and leaves the thread as it
+/// was.
+int test_mounts_read_only(const char *_Nonnull path, struct test_mounts *_Nonnull before);
+/// Gives the calling thread back what it had. Returns 0, or -1 with `errno`.
+int test_mounts_restore(struct test_mounts before);
+
+/// Whether permissions hold for the calling thread even if it is root's. Returns 0, or -1 with `errno`.
+int test_permissions_hold(int hold);
+
+#endif

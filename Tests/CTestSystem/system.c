@@ -1,0 +1,59 @@
+#define _GNU_SOURCE
+#include "test_system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <stddef.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int bind_read_only(const char *path) {
+  // What is mounted here shall not show anywhere else.
+  if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return -1;
+  if (mount(path, path, NULL, MS_BIND, NULL) != 0) return -1;
+  return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL);
+}
+
+int test_mounts_read_only(const char *path, struct test_mounts *before) {
+  before->mounts = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
+  before->directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (before->mounts < 0 || before->directory < 0 || unshare(CLONE_NEWNS) != 0) {
+    int error = errno;
+    close(before->mounts);
+    close(before->directory);
+    errno = error;
+    return -1;
+  }
+  if (bind_read_only(path) != 0) {
+    int error = errno;
+    (void)test_mounts_restore(*before);
+    errno = error;
+    return -1;
+  }
+  return 0;
+}
+
+int test_mounts_restore(struct test_mounts before) {
+  int result = setns(before.mounts, CLONE_NEWNS);
+  // The way back leads to the root of the mounts.
+  if (result == 0) result = fchdir(before.directory);
+  close(before.mounts);
+  close(before.directory);
+  return result;
+}
+
+int test_permissions_hold(int hold) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+  if (syscall(SYS_capget, &header, sets) != 0) return -1;
+  unsigned override = CAP_TO_MASK(CAP_DAC_OVERRIDE) | CAP_TO_MASK(CAP_DAC_READ_SEARCH);
+  if (hold) {
+    sets[0].effective &= ~override;
+  } else {
+    sets[0].effective |= sets[0].permitted & override;
+  }
+  return (int)syscall(SYS_capset, &header, sets);
+}
