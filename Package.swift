@@ -100,7 +100,7 @@ let device: [Target] = [
   library("Device", "AgentControl", ["Bytes", "Platform", "Refusal"]),
   library(
     "Device", "AgentLibrary",
-    ["Agent", "Bytes", "CHitless", "CPlatform", "HotSwap", "Refusal", "Staging"],
+    ["Agent", "Bytes", "CHitless", "CPlatform", "HotSwap", "Platform", "Refusal", "Staging"],
     exclude: ["exports.map", "hitless.pc.in"],
     linker: [
       // The Swift runtime is linked in, and nothing but the documented C symbols leaves the library:

@@ -160,6 +160,46 @@ struct RefusalTests {
     }
   }
 
+  @Test
+  func `a candidate whose own test never ends is given up within its time, and its helper is gone`()
+    throws
+  {
+    let limit: UInt64 = 3_000_000_000
+    // A name of its own, to be looked for among all processes.
+    let probe = site.directory.path("probe-of-this-test")
+    unsafe symlink(try #require(site.options.probe), probe)
+    site.options.probe = probe
+    site.options.probeTimeout = limit
+    let endless = try candidate { $0.selftest = "for (;;) __asm__ volatile(\"\");" }
+    let isOver = Monitor(false)
+    let seen = Monitor(0)
+    let watch = try SystemThread.start("watch") {
+      while !isOver.withLock({ $0 }) {
+        let count = Self.processes(running: probe)
+        seen.withLock { $0 = max($0, count) }
+        usleep(20_000)
+      }
+    }
+    let (refusal, nanoseconds) = try refuse(.health, patch: endless)
+    isOver.withLock { $0 = true }
+    watch.join()
+    #expect(refusal?.expected == "at most 3000 ms")
+    #expect(nanoseconds >= limit && nanoseconds < limit + 5_000_000_000)
+    // It was there, and is not any more.
+    #expect(seen.withLock { $0 } == 1)
+    #expect(Self.processes(running: probe) == 0)
+  }
+
+  /// How many processes were started as `program`.
+  private static func processes(running program: String) -> Int {
+    names(in: "/proc").count { name in
+      guard Int(name) != nil, let words = contents(of: "/proc/\(name)/cmdline") else {
+        return false
+      }
+      return words.prefix { $0 != 0 }.elementsEqual(program.utf8)
+    }
+  }
+
   @Test func `a candidate that cannot attach is not left mapped`() throws {
     try refuse(.health, patch: try candidate { $0.attach = "return 1;" })
     #expect(site.mappedImages("alpha") <= 1)

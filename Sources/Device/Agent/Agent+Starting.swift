@@ -47,7 +47,8 @@ extension Agent {
 
   private func controlServer() throws(Refusal) -> ControlServerBox? {
     guard let path = options.controlSocket else { return nil }
-    let server = try ControlServer(path: path) { [weak self] refusal, peer in
+    let server = try ControlServer(path: path, threads: options.threads) {
+      [weak self] refusal, peer in
       self?.noteRefusal(of: "connection of user \(peer.user)", 0, refusal)
     } handler: { [weak self] request, peer, stream in
       self?.answer(request, peer, stream)

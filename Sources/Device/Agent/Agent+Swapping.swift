@@ -215,7 +215,8 @@ extension Agent {
     }
     guard isNeeded else { return }
     do throws(SystemError) {
-      try SystemThread.start("hitless-timer") { [self] in runTimer() }.detach()
+      try SystemThread.start("hitless-timer", at: options.threads) { [self] in runTimer() }
+        .detach()
     } catch {
       state.withLock { $0.timer = .idle }
       note("overdue", 0, "no thread for the confirm timer: \(error)")

@@ -72,11 +72,13 @@ package final class Agent: Sendable {
   /// Opens the agent: takes the state directory and reads the keys; workers notice nothing.
   package init(_ options: AgentOptions) throws(Refusal) {
     self.options = options
+    try Self.check(options.threads)
     journal = try Journal(at: options.stateDirectory, now: WallClock.now)
     trust = Result { () throws(Refusal) in
       try KeyFiles.read(options.trustKeys, threshold: options.trustThreshold)
     }
-    probe = ModuleProbe.locate(options.probe, library: options.library)
+    probe = ModuleProbe.locate(
+      options.probe, library: options.library, timeout: options.probeTimeout)
     let log = options.log
     stager = Stager(
       policy: LoadabilityPolicy.standard.allowing(imports: options.allowedImports), probe: probe,
@@ -85,6 +87,19 @@ package final class Agent: Sendable {
     let lines = journal.nextLine - 1
     state.withLock { $0.transactionCount = lines }
     note("opened", 0, "state directory '\(options.stateDirectory)'")
+  }
+
+  /// Throws unless this process may place threads so.
+  private static func check(_ threads: ThreadPlacement) throws(Refusal) {
+    do throws(SystemError) {
+      try threads.check()
+    } catch {
+      throw Refusal(
+        .usage, "the agent's threads cannot be placed as asked: \(error)",
+        hint:
+          "name processors that this process may use; to be nicer than before takes no privilege,"
+          + " to be less nice does")
+    }
   }
 
   /// Names one slot; its index is what `hitless_table` takes.

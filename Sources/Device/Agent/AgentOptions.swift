@@ -1,3 +1,4 @@
+package import Platform
 package import Staging
 
 /// How to open an agent; the defaults are those of hitless/host.h.
@@ -16,6 +17,8 @@ package struct AgentOptions: Sendable {
   package var probe: String?
   /// Where the agent's library is, as one more place to look for the helper from.
   package var library: String?
+  /// How long the helper may take with one module, in nanoseconds.
+  package var probeTimeout = ModuleProbe.defaultTimeout
   /// Imports that modules may have beyond the built-in list.
   package var allowedImports: [String] = []
   /// Name of this instance in logs.
@@ -26,6 +29,8 @@ package struct AgentOptions: Sendable {
   package var confirmTimeout: UInt64 = 0
   /// Sequence numbers below this are refused even if the state directory was lost.
   package var sequenceFloor: UInt64 = 0
+  /// Where the agent's own threads run; the helper is where the thread is that installs.
+  package var threads = ThreadPlacement.inherited
   /// Receives one line per event, from the agent's threads; `level` as in syslog.
   package var log: @Sendable (_ level: Int32, _ message: String) -> Void = { _, _ in }
 

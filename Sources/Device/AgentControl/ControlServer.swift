@@ -35,15 +35,17 @@ package final class ControlServer: Sendable {
   private let witness: Witness
   private let state = Monitor(State())
 
-  /// Listens at `path` and starts answering.
+  /// Listens at `path` and starts answering, on threads placed as `threads` says.
   package init(
-    path: String, witness: @escaping Witness = { _, _ in }, handler: @escaping Handler
+    path: String, threads: ThreadPlacement = .inherited,
+    witness: @escaping Witness = { _, _ in }, handler: @escaping Handler
   ) throws(Refusal) {
     listener = try UnixListener(path: path)
     self.handler = handler
     self.witness = witness
     do throws(SystemError) {
-      try SystemThread.start("hitless-ctl") { [self] in acceptAll() }.detach()
+      // The connections' threads inherit its place.
+      try SystemThread.start("hitless-ctl", at: threads) { [self] in acceptAll() }.detach()
     } catch {
       throw error.refusal
     }

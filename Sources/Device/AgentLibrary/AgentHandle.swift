@@ -46,7 +46,11 @@ func required<Pointer>(_ pointer: Pointer?, _ name: String) throws(Refusal) -> P
 func requireSize<Struct>(
   _ size: UInt32, of: Struct.Type, _ name: String
 ) throws(Refusal) {
-  let expected = MemoryLayout<Struct>.size
+  try requireSize(size, atLeast: MemoryLayout<Struct>.size, name)
+}
+
+/// Throws unless the caller's struct has at least the fields that its first version had.
+func requireSize(_ size: UInt32, atLeast expected: Int, _ name: String) throws(Refusal) {
   guard Int(size) >= expected else {
     throw Refusal(
       .usage, "'\(name)' is too small", expected: "size \(expected)", found: "size \(size)",

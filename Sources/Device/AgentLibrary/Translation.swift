@@ -1,13 +1,13 @@
 internal import Agent
 internal import CHitless
+internal import Platform
 internal import Refusal
 internal import Staging
 
 extension AgentOptions {
   /// Reads a host's options; whatever they point to is copied.
   init(reading pointer: UnsafePointer<hitless_agent_options>) throws(Refusal) {
-    try unsafe requireSize(pointer.pointee.size, of: hitless_agent_options.self, "options")
-    let options = unsafe pointer.pointee
+    let options = unsafe try hitless_agent_options(copying: pointer)
     guard unsafe options.abi_version == HITLESS_ABI_VERSION else {
       throw Refusal(
         .unsupported, "the host was built for another contract",
@@ -26,10 +26,47 @@ extension AgentOptions {
     instance = unsafe try optional(options.instance, "instance") ?? instance
     if unsafe options.grace_timeout_ns > 0 { graceTimeout = unsafe options.grace_timeout_ns }
     confirmTimeout = unsafe options.confirm_timeout_ns
+    if unsafe options.probe_timeout_ns > 0 { probeTimeout = unsafe options.probe_timeout_ns }
+    threads = unsafe try ThreadPlacement(options)
     sequenceFloor = unsafe options.sequence_floor
     guard let write = unsafe options.log else { return }
     let sink = unsafe LogSink(write: write, context: options.log_context)
     log = { level, message in sink.send(level, message) }
+  }
+}
+
+extension hitless_agent_options {
+  /// The options as this library knows them: fields that the host's headers did not have yet are zero.
+  init(copying pointer: UnsafePointer<hitless_agent_options>) throws(Refusal) {
+    let size = unsafe pointer.pointee.size
+    // Where the first version of the struct ended.
+    let least = unsafe MemoryLayout<Self>.offset(of: \.agent_processors) ?? MemoryLayout<Self>.size
+    try requireSize(size, atLeast: least, "options")
+    unsafe self.init()
+    unsafe withUnsafeMutableBytes(of: &self) { bytes in
+      let count = min(bytes.count, Int(size))
+      // SAFETY: the host promises `size` bytes, and no more than this struct has are copied.
+      unsafe bytes.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: count))
+    }
+  }
+}
+
+extension ThreadPlacement {
+  /// What the host says about the agent's threads.
+  fileprivate init(_ options: hitless_agent_options) throws(Refusal) {
+    let count = unsafe options.agent_processor_count
+    guard count <= listLimit else {
+      throw Refusal(
+        .limit, "'agent_processors' has \(count) entries, at most \(listLimit) are allowed")
+    }
+    self.init()
+    if unsafe options.agent_nice != 0 { nice = unsafe options.agent_nice }
+    guard count > 0 else { return }
+    let pointer = unsafe try required(options.agent_processors, "agent_processors")
+    for index in 0..<Int(count) {
+      // SAFETY: the host promises `count` entries.
+      processors.append(Int32(clamping: unsafe pointer[index]))
+    }
   }
 }
 

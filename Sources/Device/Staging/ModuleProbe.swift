@@ -22,8 +22,10 @@ package struct ModuleProbe: Sendable {
 
   /// Finds the helper of this installation: where it was said to be, else beside the program, else
   /// where `tools/install` puts it, seen from the program or from the agent's library.
-  package static func locate(_ configured: String?, library: String?) -> ModuleProbe? {
-    if let configured { return ModuleProbe(path: configured) }
+  package static func locate(
+    _ configured: String?, library: String?, timeout: UInt64 = defaultTimeout
+  ) -> ModuleProbe? {
+    if let configured { return ModuleProbe(path: configured, timeout: timeout) }
     var places: [String] = []
     for origin in [library, executable()].compactMap(\.self) {
       let directory = RegularFile.parent(of: origin)
@@ -33,7 +35,9 @@ package struct ModuleProbe: Sendable {
       ]
     }
     // SAFETY: the path is NUL-terminated for the call.
-    return places.first { unsafe access($0, X_OK) == 0 }.map { ModuleProbe(path: $0) }
+    return places.first { unsafe access($0, X_OK) == 0 }.map {
+      ModuleProbe(path: $0, timeout: timeout)
+    }
   }
 
   /// Throws unless the helper can be started.

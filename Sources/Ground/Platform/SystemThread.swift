@@ -9,10 +9,15 @@ package struct SystemThread: ~Copyable, Sendable {
   private let handle: pthread_t
 
   /// Starts `body` on a thread of its own; `name` is cut to the 15 bytes the kernel keeps.
+  ///
+  /// A placement that the kernel does not grant (any more) is no reason not to run: see
+  /// `ThreadPlacement.check`.
   package static func start(
-    _ name: String, _ body: @escaping @Sendable () -> Void
+    _ name: String, at placement: ThreadPlacement = .inherited,
+    _ body: @escaping @Sendable () -> Void
   ) throws(SystemError) -> SystemThread {
-    let start = unsafe Unmanaged.passRetained(ThreadStart(name: name, body: body))
+    let start = unsafe Unmanaged.passRetained(
+      ThreadStart(name: name, placement: placement, body: body))
     var handle = pthread_t()
     // SAFETY: the retained start is taken over by the thread, or released below if there is none.
     let error = unsafe hitless_shim_thread_start(&handle, run, start.toOpaque())
@@ -66,10 +71,12 @@ package enum CurrentThread {
 
 private final class ThreadStart: Sendable {
   let name: String
+  let placement: ThreadPlacement
   let body: @Sendable () -> Void
 
-  init(name: String, body: @escaping @Sendable () -> Void) {
+  init(name: String, placement: ThreadPlacement, body: @escaping @Sendable () -> Void) {
     self.name = name
+    self.placement = placement
     self.body = body
   }
 }
@@ -79,6 +86,7 @@ private func run(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer
   // SAFETY: `start` passed exactly this object, retained once for this thread.
   let start = unsafe Unmanaged<ThreadStart>.fromOpaque(context).takeRetainedValue()
   CurrentThread.setName(start.name)
+  try? start.placement.apply()
   start.body()
   return nil
 }

@@ -54,7 +54,7 @@ struct RunCommand: ParsableCommand {
   /// The processor of each worker.
   func processors() throws(Refusal) -> [UInt32?] {
     guard let pin else { return Array(repeating: nil, count: workers) }
-    let list = pin.split(separator: ",", omittingEmptySubsequences: false).map { UInt32($0) }
+    let list = processorList(pin)
     guard list.count == workers, !list.contains(nil) else {
       throw Refusal(
         .usage, "--pin \(pin) does not name one processor for each worker",
@@ -64,6 +64,11 @@ struct RunCommand: ParsableCommand {
     }
     return list
   }
+}
+
+/// Processors as people list them; nil stands for what is no number.
+private func processorList(_ text: String) -> [UInt32?] {
+  text.split(separator: ",", omittingEmptySubsequences: false).map { UInt32($0) }
 }
 
 /// What the agent is told.
@@ -109,9 +114,19 @@ struct AgentArguments: ParsableArguments {
   @Option(help: ArgumentHelp("The selftest helper, hitless-probe.", valueName: "file"))
   var probe: String?
 
+  @Option(
+    help: ArgumentHelp("Processors to keep the agent's threads on.", valueName: "list"))
+  var agentPin: String?
+
+  @Option(help: ArgumentHelp("Nice value of the agent's threads.", valueName: "n"))
+  var agentNice: Int32?
+
   func validate() throws {
     guard modules != nil || (classify != nil && qer != nil) else {
       throw ValidationError("--modules, or both --classify and --qer, must say what to start with")
+    }
+    guard agentPin.map({ !processorList($0).contains(nil) }) ?? true else {
+      throw ValidationError("--agent-pin is a list of processors, such as 0,1")
     }
   }
 
@@ -124,6 +139,9 @@ struct AgentArguments: ParsableArguments {
     options.product = product
     options.probe = probe
     options.instance = "upfd"
+    options.threads = ThreadPlacement(
+      processors: (agentPin.map(processorList) ?? []).map { Int32(clamping: $0 ?? .max) },
+      nice: agentNice)
     options.graceTimeout = UInt64(graceTimeout) * 1_000_000
     options.confirmTimeout = UInt64(confirmTimeout) * 1_000_000_000
     options.log = { _, message in Console.log(message) }

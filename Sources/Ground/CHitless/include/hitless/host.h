@@ -224,6 +224,13 @@ struct hitless_agent_options {
   /// Receives one line per event; null: none. Called from the agent's threads.
   void (*log)(void *context, int32_t level, const char *message);
   void *log_context;
+  /// Processors that the agent's own threads keep to; null: those of the thread that opens or starts it.
+  const uint32_t *agent_processors;
+  uint32_t agent_processor_count;
+  /// Nice value of the agent's own threads, up to 19; 0: that of the thread that opens or starts it.
+  int32_t agent_nice;
+  /// How long the selftest helper may take with one module; 0: ten seconds.
+  uint64_t probe_timeout_ns;
 };
 
 /// One extension point of the host.
