@@ -57,7 +57,7 @@ struct RunningTests {
     #expect(try daemon.end() == 0)
   }
 
-  @Test func `an address of another machine and a key that is not there are said so`() throws {
+  @Test func `an address of another machine is said so`() throws {
     let directory = try TemporaryDirectory()
     let sessions = try directory.write("s.yaml", Array(SessionFileTests.sound.utf8))
     let listener = try PacketPortListener(path: directory.path("n6"))

@@ -102,6 +102,11 @@ package final class Agent: Sendable {
     }
   }
 
+  /// Throws unless the trusted keys could be read, and are enough: else every patch will be refused.
+  ///
+  /// For hosts that would rather not start than run without a way to be mended.
+  package func checkTrust() throws(Refusal) { _ = try trust.get() }
+
   /// Names one slot; its index is what `hitless_table` takes.
   package func defineSlot(_ slot: SlotOptions) throws(Refusal) -> UInt32 {
     try state.withLock { (state) throws(Refusal) in

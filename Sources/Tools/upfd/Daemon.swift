@@ -25,12 +25,28 @@ final class Daemon {
         expected: "1 to \(UserPlaneOptions.largestWorkerCount)")
     }
     agent = try Agent(command.agent.options)
+    try Self.checkTrust(of: agent, command.agent.trust)
     let slots = try command.agent.defineSlots(agent)
     var options = UserPlaneOptions(
       seats: try Self.seats(command), n3Address: command.n3, classifySlot: slots.classify,
       qerSlot: slots.qer)
     options.limits = RuleLimits()
     plane = try UserPlane(options, sessions: sessions)
+  }
+
+  /// A key that was named and cannot be used is a mistake to be told now, not with the first patch.
+  private static func checkTrust(of agent: Agent, _ keys: [String]) throws(Refusal) {
+    guard !keys.isEmpty else {
+      return Console.note("no --trust key was named: every patch will be refused")
+    }
+    do throws(Refusal) {
+      try agent.checkTrust()
+    } catch {
+      var refusal = error
+      refusal.hint =
+        "name the public key of whoever signs the patches: 'hitless keygen' makes a pair"
+      throw refusal
+    }
   }
 
   private static func seats(_ command: RunCommand) throws(Refusal) -> [WorkerSeat] {
