@@ -140,9 +140,10 @@ start_programs() {
   say "starting the UPF, the radio node and the sink"
   sessions >"$work/sessions.yaml"
   mkdir -m 700 "$work/state"
-  start reflect dn "$gnbsim" reflect --local "$sink" "${reflect_port[@]}"
+  # Nobody coalesces what it receives, so that sockets count what they drop packet by packet.
+  start reflect dn "$gnbsim" reflect --local "$sink" --no-coalescing "${reflect_port[@]}"
   wait_for 10 "the start of the sink" grep -q reflecting "$work/reflect.log"
-  start upfd upf "$upfd" run --config "$work/sessions.yaml" --n3 "$n3_upf" --n6 "$n6" \
+  start upfd upf "$upfd" run --config "$work/sessions.yaml" --n3 "$n3_upf" --n6 "$n6" --no-coalescing \
     --state "$work/state" --control "$work/agent.sock" --trust "$work/vendor.pub" --product upf \
     --classify "$modules/classify-1.0.0.so" --qer "$modules/qer-1.0.0.so" --stats "$work/stats.sock"
   wait_for 20 "the start of the UPF" ask accounting
@@ -150,7 +151,7 @@ start_programs() {
   ((memory)) && return
   device_up upf upf0 10.60.0.0/14
   start tunnel gnb "$gnbsim" tunnel --local "$n3_gnb" --upf "$n3_upf" --tun ue0 --echo 3600 \
-    --ue "$ue_open" --ue "$ue_gated"
+    --no-coalescing --ue "$ue_open" --ue "$ue_gated"
   wait_for 10 "the start of the radio node" ip -n "$prefix-gnb" link show ue0
   device_up gnb ue0 10.6.0.0/24
   ip -n "$prefix-gnb" address add 10.60.0.1/32 dev ue0
@@ -224,7 +225,7 @@ gated_replies() {
   if ((memory)); then
     gate_runs=$((gate_runs + 1))
     "$gnbsim" generate --local "$n3_gnb" --upf "$n3_upf" --ue "$ue_gated" --sink "$sink" \
-      --count 5 --patience 400 2>/dev/null >"$work/generate_gate_$gate_runs.json" || true
+      --count 5 --patience 400 --no-coalescing 2>/dev/null >"$work/generate_gate_$gate_runs.json" || true
     field windowed received <"$work/generate_gate_$gate_runs.json"
   else
     # Silence is an answer here, and a failure for ping.
@@ -256,7 +257,8 @@ start_load() {
   local rate=()
   [[ -z $capture ]] || rate=(--rate 5000)
   start generate gnb "$gnbsim" generate --local "$n3_generator" --upf "$n3_upf" --sink "$sink" \
-    --ue "$ues_counted" --free-ue "$ues_gated" --free-every 100 --window 256 --size 200 "${rate[@]}"
+    --ue "$ues_counted" --free-ue "$ues_gated" --free-every 100 --window 256 --size 200 --no-coalescing \
+    "${rate[@]}"
   ((memory)) || start iperf_load gnb iperf3 -c 10.6.0.2 -B 10.60.0.1 -u -b 10M -l 1000 -t 600 --json
   wait_for 10 "the start of the load" grep -q generating "$work/generate.log"
   wait_for 10 "a counted packet" has_sent 1000

@@ -37,6 +37,12 @@ struct NodeOptions: ParsableArguments {
   @Flag(help: "Send and receive every packet alone, without UDP_SEGMENT and UDP_GRO.")
   var noOffload = false
 
+  @Flag(
+    help: ArgumentHelp(
+      "Receive every packet alone, without UDP_GRO: what the kernel then drops at the socket it counts"
+        + " packet by packet."))
+  var noCoalescing = false
+
   func validate() throws {
     if pools.isEmpty { throw ValidationError("at least one --ue is needed") }
   }
@@ -44,7 +50,7 @@ struct NodeOptions: ParsableArguments {
   /// Opens the node's N3 port, with more UEs behind those of the options if asked for.
   func openPort(more: [UEPool] = []) throws(SystemError) -> N3Port {
     var options = UDPSocket.Options()
-    options.coalesces = !noOffload
+    options.coalesces = !noOffload && !noCoalescing
     options.segments = !noOffload
     return try N3Port(
       local: IPv4Endpoint(address: local, port: GTPUHeader.port),

@@ -19,6 +19,12 @@ struct ReflectCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Path of a local socket, instead of the network.", valueName: "path"))
   var port: String?
 
+  @Flag(
+    help: ArgumentHelp(
+      "Receive every packet alone, without UDP_GRO: what the kernel then drops at the socket it counts"
+        + " packet by packet."))
+  var noCoalescing = false
+
   func run() throws {
     let signals = try Signals.queue()
     if let port {
@@ -27,7 +33,9 @@ struct ReflectCommand: ParsableCommand {
       try reflector.run(signals: signals, ending: Signals.ending, answer: Console.print)
       Console.print(reflector.json)
     } else {
-      var reflector = try Reflector(local: local)
+      var options = UDPSocket.Options()
+      options.coalesces = !noCoalescing
+      var reflector = try Reflector(local: local, options: options)
       Console.note("reflecting at \(reflector.local)")
       try reflector.run(signals: signals, ending: Signals.ending, answer: Console.print)
       Console.print(reflector.json)

@@ -69,7 +69,7 @@ final class Daemon {
     }
     var options = UDPSocket.Options()
     options.reusePort = command.workers > 1
-    options.coalesces = !command.noOffload
+    options.coalesces = !command.noOffload && !command.noCoalescing
     options.segments = !command.noOffload
     let endpoint = IPv4Endpoint(address: command.n3, port: GTPUHeader.port)
     let socket: UDPSocket

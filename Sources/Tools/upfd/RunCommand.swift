@@ -34,6 +34,12 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Send and receive every datagram alone, without UDP_SEGMENT and UDP_GRO.")
   var noOffload = false
 
+  @Flag(
+    help: ArgumentHelp(
+      "Receive every datagram alone, without UDP_GRO: what the kernel then drops at the socket it"
+        + " counts packet by packet."))
+  var noCoalescing = false
+
   @OptionGroup var agent: AgentArguments
 
   @Option(

@@ -16,8 +16,10 @@ package import Platform
   private var writable = Poller()
 
   /// Listens at `local`.
-  package init(local: IPv4Endpoint) throws(SystemError) {
-    let socket = try UDPSocket(binding: local)
+  package init(
+    local: IPv4Endpoint, options: UDPSocket.Options = UDPSocket.Options()
+  ) throws(SystemError) {
+    let socket = try UDPSocket(binding: local, options: options)
     arena = PacketArena(receiving: socket)
     _ = poller.add(socket.descriptor, .readable)
     _ = writable.add(socket.descriptor, .writable)

@@ -115,12 +115,13 @@ package import Platform
     return BatchResult(count: done)
   }
 
-  /// Returns how many messages the kernel has dropped at this socket since it was opened, mostly
+  /// Returns how many messages or packets the kernel has dropped at this socket since it was opened, mostly
   /// because its queue was full.
   ///
   /// It is the counter of SO_RXQ_OVFL, read at any time instead of with the next datagram that comes
-  /// through. Kernels count what they dropped in one piece as one: a message is one packet when its
-  /// sender does not segment, else up to 64.
+  /// through. Kernels count what they dropped in one piece as one. Without coalescing they cut up what a
+  /// sender left in one message before they queue it, and each packet is counted; with it a message
+  /// counts as one, of up to 64 packets.
   package borrowing func kernelDrops() -> UInt64 {
     UInt64(max(0, hitless_shim_socket_drops(descriptor.number)))
   }
