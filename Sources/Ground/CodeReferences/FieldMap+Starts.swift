@@ -3,10 +3,15 @@ extension FieldMap {
   /// How many bytes of words are marked at a time.
   private static let wordWindow = 1 << 16
 
-  /// Marks the words of a section, or half words.
+  /// Marks the words of a section, or half words, and gathers the addresses of read-only data that
+  /// they take.
   static func markWords(
-    _ bytes: Span<UInt8>, _ range: Range<Int>, _ words: WordCode, _ bitmap: inout StartBitmap
+    _ bytes: Span<UInt8>, _ section: Int, _ layout: ElfLayout, _ words: WordCode,
+    _ bitmap: inout StartBitmap, _ taken: inout TakenAddresses
   ) {
+    let range = fieldRange(section, of: layout)
+    let slide = layout.address(of: section) &- UInt64(range.lowerBound)
+    var constants = ConstantFinder(layout: layout)
     var kinds = [UInt8](repeating: 0, count: wordWindow)
     var partners = [Int16](repeating: 0, count: wordWindow / 4 + 1)
     var start = range.lowerBound
@@ -19,6 +24,16 @@ extension FieldMap {
         bytes, section: range, window: window, kinds: &kindSpan, partners: &partnerSpan)
       for index in 0..<window.count where kindSpan[index] & ByteKind.start != 0 {
         bitmap.insert(start &+ index)
+        let place = start &+ index
+        let kind = ByteKind(rawValue: kindSpan[index]).plain
+        guard words.completesAddress(kind), place &+ 4 <= range.upperBound else { continue }
+        let word = WordView.word(bytes, at: place)
+        guard words.takesAddress(word) else { continue }
+        let partner = place &+ Int(partnerSpan[place >> 2 &- start >> 2])
+        let target = WordCode.target(
+          kind, word: word, place: UInt64(place) &+ slide,
+          partner: WordView.word(bytes, at: partner), partnerPlace: UInt64(partner) &+ slide)
+        if let offset = constants.offset(of: target) { taken.insert(offset) }
       }
       start = window.upperBound
     }
@@ -55,8 +70,7 @@ struct CodeSweep {
   func mark(
     _ bytes: Span<UInt8>, _ bitmap: inout StartBitmap, _ taken: inout TakenAddresses
   ) {
-    var constants: Range<Int> = 0..<0
-    var constantsAddress: UInt64 = 0
+    var constants = ConstantFinder(layout: layout)
     var start = range.lowerBound
     while start < range.upperBound {
       bitmap.insert(start)
@@ -67,12 +81,7 @@ struct CodeSweep {
       let place = address &+ UInt64(start &- range.lowerBound)
       let target = place &+ 7 &+ bytes.signed32(at: start &+ 3)
       start &+= 7
-      if target &- constantsAddress >= UInt64(constants.count) {
-        (constants, constantsAddress) = constantSection(at: target)
-      }
-      guard target &- constantsAddress < UInt64(constants.count), target & 3 == 0 else { continue }
-      let offset = constants.lowerBound &+ Int(target &- constantsAddress)
-      if offset & 3 == 0 { taken.insert(offset) }
+      if let offset = constants.offset(of: target) { taken.insert(offset) }
     }
   }
 
@@ -82,9 +91,27 @@ struct CodeSweep {
     return bytes[start] & 0xf8 == 0x48 && bytes[start &+ 1] == 0x8d
       && bytes[start &+ 2] & 0xc7 == 0x05
   }
+}
+
+/// Finds what of read-only data stands at an address, soonest in the section that was asked for before.
+private struct ConstantFinder {
+  let layout: ElfLayout
+  private var range: Range<Int> = 0..<0
+  private var address: UInt64 = 0
+
+  init(layout: ElfLayout) { self.layout = layout }
+
+  /// The offset in the file of what is at `target`, or nil; both are multiples of 4.
+  @inline(__always)
+  mutating func offset(of target: UInt64) -> Int? {
+    if target &- address >= UInt64(range.count) { (range, address) = section(at: target) }
+    guard target &- address < UInt64(range.count), target & 3 == 0 else { return nil }
+    let offset = range.lowerBound &+ Int(target &- address)
+    return offset & 3 == 0 ? offset : nil
+  }
 
   /// The read-only data at the address; empty when there is none.
-  private func constantSection(at target: UInt64) -> (Range<Int>, UInt64) {
+  private func section(at target: UInt64) -> (Range<Int>, UInt64) {
     guard let section = layout.section(atAddress: target), layout.role(section) == .readOnly else {
       return (0..<0, 0)
     }

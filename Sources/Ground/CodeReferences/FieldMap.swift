@@ -42,7 +42,7 @@ package struct FieldMap: Sendable {
     words = WordCode(machine: layout.machine)
     let size = min(bytes.count, Self.byteLimit)
     var bitmap = StartBitmap(byteCount: size)
-    var taken = TakenAddresses(byteCount: layout.machine == Self.machineX86 ? size : 0)
+    var taken = TakenAddresses(byteCount: size)
     var candidates = SparseFields.Candidates()
     for (section, _) in layout.sections.enumerated() {
       let range = Self.fieldRange(section, of: layout)
@@ -54,7 +54,7 @@ package struct FieldMap: Sendable {
           let sweep = CodeSweep(range: range, address: address, layout: layout)
           sweep.mark(span, &bitmap, &taken)
         } else if let words {
-          Self.markWords(span, range, words, &bitmap)
+          Self.markWords(span, section, layout, words, &bitmap, &taken)
         }
       case .frames: Self.markFrames(span, range, &bitmap)
       case .strings: Self.markStrings(span, range, &bitmap)

@@ -1,7 +1,7 @@
-/// The jump tables of x86-64 code: entries of four bytes, relative to the table.
+/// The jump tables of x86-64, LoongArch64 and RISC-V code: entries of four bytes, relative to the table.
 ///
-/// A table begins where the code takes an address (`lea table(%rip), %reg`) that is a multiple of 4, as
-/// is its offset in the file, in read-only data. It has an entry for every four bytes from there on, as
+/// A table begins where the code takes an address (`lea table(%rip), %reg`, or a page and ADDI) that is
+/// a multiple of 4, as is its offset in the file, in read-only data. It has an entry for every four bytes from there on, as
 /// long as the sum of the table's address and the signed entry is the address of an instruction that
 /// starts, in the same executable section for all entries; it ends before the next address taken, before
 /// a relocated slot, and with its section. What has fewer than three entries is no table.
@@ -93,7 +93,7 @@ struct JumpTables: Sendable {
   }
 }
 
-/// The addresses of read-only data that x86-64 code takes, as offsets in the file.
+/// The addresses of read-only data that code takes, as offsets in the file.
 struct TakenAddresses {
   /// One bit for each four bytes of the file, lowest first.
   private var words: [UInt64]

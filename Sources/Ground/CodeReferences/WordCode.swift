@@ -54,6 +54,20 @@ package struct WordCode: Sendable {
     }
   }
 
+  /// Whether words of this kind complete the address of a page, on machines where that may be the
+  /// address of a jump table: compilers for AArch64 make other ones.
+  @inline(__always)
+  func completesAddress(_ kind: ByteKind) -> Bool {
+    kind == .loongLow12 || kind == .loongRelativeLow12 || kind == .riscLow12I
+  }
+
+  /// Whether a word that completes an address takes it (ADDI.D, ADDI) and does not look at what is
+  /// there.
+  @inline(__always)
+  func takesAddress(_ word: UInt32) -> Bool {
+    machine == .loong ? word >> 22 == 0x0b : word & 0x707f == 0x13
+  }
+
   /// The address that a reference word names.
   ///
   /// `place` is its own address; `partner` is its partner's word (0 if it has none) and

@@ -195,6 +195,7 @@ class FieldMap:
             elif self.words is not None:
                 mark(self.words, self.data, (start, end), self.kinds, self.partners)
                 self.places.update(place for place in range(start, end) if self.kinds[place] & START)
+                self.take_addresses(start, end)
         elif role == elf.FRAMES:
             self.read_frames(start, end)
         elif role == elf.STRINGS:
@@ -234,6 +235,18 @@ class FieldMap:
             if is_lea:
                 self.take(address + start + 7 + signed32(data, start + 3) & elf.MASK64)
             start += found.count
+
+    def take_addresses(self, start, end):
+        """Notes the addresses that words take (ADDI.D of LoongArch64, ADDI of RISC-V)."""
+        for place in range(start, end - 3):
+            kind = self.kinds[place]
+            if not kind & START:
+                continue
+            word = number(self.data, place, 4)
+            kind &= ~(kinds.FIRST | START)
+            if (kind in (kinds.LOONG_LOW12, kinds.LOONG_RELATIVE_LOW12) and word >> 22 == 0x0B
+                    or kind == kinds.RISC_LOW12I and word & 0x707F == 0x13):
+                self.take(self.target(place, kind))
 
     def take(self, address):
         """Notes an address of read-only data that code takes."""
