@@ -9,14 +9,20 @@ struct CopyModel: Sendable {
   private var blockFlags = FlagModel(bits: 14, sets: 128, inputs: 5)
   private var fieldFlags: FlagModel
   private var byteFlags: FlagModel
-  private var bytes = ByteModel(kinds: 64, inputs: 11)
+  private var bytes = ByteModel(kinds: 64, inputs: 13)
   private var addresses = ByteModel(kinds: 128, inputs: 6)
+  private var renamedFlags = FlagModel(bits: 12, sets: 8, inputs: 5)
+
+  /// What became of registers (x86-64).
+  var names = RegisterNames()
 
   /// One bit per block, the last one lowest; set where something differed.
   private var blocks = 0
   /// One bit per token of a block with differences, the last one lowest; set where it was foretold wrongly.
   private var misses = 0
-  /// The same for fields that name addresses.
+  /// One bit per byte that differed where registers were renamed; set where it became what was foretold.
+  private var renamings = 0
+  /// The same as `misses` for fields that name addresses.
   private var addressMisses = 0
   /// By kind, by how much the last byte that differed had changed.
   private var changes = InlineArray<64, Int>(repeating: 0)
@@ -48,12 +54,18 @@ struct CopyModel: Sendable {
     /// Its place in the base and the target.
     var old = 0
     var place = 0
+    /// Whether it is of x86-64 code.
+    var isInstruction = false
+    /// What it is with its registers renamed.
+    var renamed = 0
+    /// Which register a displacement is added to, as far as known; else 0.
+    var frame = 0
   }
 
   /// Makes the models with 2^`bits` slots for flags.
   init(bits: Int) {
-    fieldFlags = FlagModel(bits: bits, sets: 32, inputs: 8)
-    byteFlags = FlagModel(bits: bits, sets: 128, inputs: 7)
+    fieldFlags = FlagModel(bits: bits, sets: 32, inputs: 10)
+    byteFlags = FlagModel(bits: bits, sets: 128, inputs: 10)
   }
 
   /// Codes whether a block differs from what was foretold.
@@ -82,7 +94,7 @@ struct CopyModel: Sendable {
     while index < prediction.count {
       let state = kind << 8 | index << 4 | prediction.source
       let start = ContextHash(10)
-      let contexts: InlineArray<8, ContextHash> = [
+      let contexts: InlineArray<10, ContextHash> = [
         start.with(state),
         start.with(state).with(misses & 7),
         start.with(kind << 8 | index).with(addressMisses & 15),
@@ -93,6 +105,8 @@ struct CopyModel: Sendable {
         start.with(state).with(opcode).with(misses & 1),
         start.with(kind << 8 | index).with(opcode)
           .with(Int(truncatingIfNeeded: prediction.old)),
+        start.with(state).with(prediction.count).with(misses & 3),
+        start.with(kind << 8 | index).with(prediction.count).with(opcode),
       ]
       let isOther = fieldFlags.code(
         index != choice, contexts: contexts, set: index << 3 | prediction.source, coder: &coder)
@@ -156,18 +170,58 @@ struct CopyModel: Sendable {
 
   /// Codes one byte that stands for itself.
   mutating func codeByte(
-    _ byte: UInt8, _ traits: ByteTraits, base: Span<UInt8>, target: Span<UInt8>,
+    _ byte: UInt8, _ given: ByteTraits, base: Span<UInt8>, target: Span<UInt8>,
     table: inout ContextTable, coder: inout BinaryCoder
   ) -> UInt8 {
-    let was = base.byte(traits.old)
+    let was = base.byte(given.old)
+    var traits = given
+    traits.renamed = was
+    let kind = ByteKind(rawValue: UInt8(truncatingIfNeeded: given.kind))
+    if given.isInstruction {
+      traits.frame = names.frame
+      traits.renamed =
+        coder.without.contains(.renamedRegisters)
+        ? was : names.renamed(kind, at: given.old, base: base)
+    }
+    let result = codeChange(
+      byte, traits, was: was, base: base, target: target, table: &table, coder: &coder)
+    if given.isInstruction { names.learn(kind, was: was, now: Int(result)) }
+    return result
+  }
+
+  private mutating func codeChange(
+    _ byte: UInt8, _ traits: ByteTraits, was: Int, base: Span<UInt8>, target: Span<UInt8>,
+    table: inout ContextTable, coder: inout BinaryCoder
+  ) -> UInt8 {
     let differs = codeDiffers(
       Int(byte) != was, traits, was: was, base: base, target: target, coder: &coder)
     misses = misses << 1 | (differs ? 1 : 0)
     guard differs else { return UInt8(truncatingIfNeeded: was) }
-    let result = codeValue(
-      byte, traits, was: was, base: base, target: target, table: &table, coder: &coder)
-    coder.refuse(if: Int(result) == was)
+    var result = UInt8(truncatingIfNeeded: traits.renamed)
+    if traits.renamed == was || !codeIsRenamed(byte == result, traits, was: was, coder: &coder) {
+      result = codeValue(
+        byte, traits, was: was, base: base, target: target, table: &table, coder: &coder)
+      coder.refuse(if: Int(result) == was || Int(result) == traits.renamed)
+    }
     changes[traits.kind] = Int(result) &- was
+    return result
+  }
+
+  /// Codes whether a byte that differs is what it is with its registers renamed.
+  private mutating func codeIsRenamed(
+    _ isRenamed: Bool, _ traits: ByteTraits, was: Int, coder: inout BinaryCoder
+  ) -> Bool {
+    let start = ContextHash(39).with(traits.kind)
+    let contexts: InlineArray<5, ContextHash> = [
+      start,
+      start.with(renamings & 7),
+      start.with(was << 8 | traits.renamed),
+      start.with(traits.opcode).with(traits.renamed),
+      ContextHash(29).with(renamings & 255),
+    ]
+    let result = renamedFlags.code(
+      isRenamed, contexts: contexts, set: traits.kind & 7, coder: &coder)
+    renamings = renamings << 1 | (result ? 1 : 0)
     return result
   }
 
@@ -178,7 +232,8 @@ struct CopyModel: Sendable {
     let kind = traits.kind
     let before = base.byte(traits.old &- 1)
     let changed = target.byte(traits.place &- 1) == before ? 0 : 1
-    let contexts: InlineArray<7, ContextHash> = [
+    let renames = traits.renamed == was ? 0 : 1
+    let contexts: InlineArray<10, ContextHash> = [
       ContextHash(30).with(kind << 8 | traits.role << 3 | misses & 7),
       ContextHash(31).with(kind << 9 | was << 1 | misses & 1),
       ContextHash(32).with(misses & 255).with(traits.role),
@@ -186,6 +241,9 @@ struct CopyModel: Sendable {
       ContextHash(34).with(traits.role << 8 | traits.column << 1 | misses & 1),
       ContextHash(35).with(was << 17 | before << 9 | base.byte(traits.old &+ 1) << 1 | changed),
       ContextHash(36).with(kind << 4 | traits.role).with(misses & 0xfff),
+      ContextHash(37).with(kind << 1 | renames).with(misses & 3),
+      ContextHash(38).with(kind).with(was << 8 | traits.renamed),
+      ContextHash(39).with(kind << 1 | renames).with(traits.frame).with(was),
     ]
     return byteFlags.code(
       differs, contexts: contexts, set: traits.role << 2 | misses & 3, coder: &coder)
@@ -200,7 +258,7 @@ struct CopyModel: Sendable {
     let two = target.byte(traits.place &- 2)
     let change = one &- base.byte(traits.old &- 1)
     let moved = (was &+ changes[kind]) & 255
-    let contexts: InlineArray<11, ContextHash> = [
+    let contexts: InlineArray<13, ContextHash> = [
       ContextHash(40).with(was << 8 | kind),
       ContextHash(41).with(kind << 8 | one),
       ContextHash(42).with(one << 8 | two),
@@ -212,6 +270,8 @@ struct CopyModel: Sendable {
       ContextHash(48).with(traits.role << 8 | kind),
       ContextHash(49).with(was << 16 | base.byte(traits.old &+ 1) << 8 | one),
       ContextHash(50).with(traits.opcode).with(kind << 8 | one),
+      ContextHash(51).with(traits.renamed << 8 | kind),
+      ContextHash(52).with(traits.frame).with(kind << 8 | was),
     ]
     return bytes.code(byte, contexts: contexts, kind: kind, table: &table, coder: &coder)
   }

@@ -34,7 +34,7 @@ package struct DeltaAblation: OptionSet, Sendable {
   /// The mixed probability of a byte is not corrected by how often it was right.
   package static let refinement = DeltaAblation(rawValue: 1 << 11)
 
-  /// Registers are expected to keep their numbers (AArch64).
+  /// Registers are expected to keep their numbers (AArch64, x86-64).
   package static let renamedRegisters = DeltaAblation(rawValue: 1 << 12)
 
   /// All parts by name, in the order of the work.

@@ -12,6 +12,7 @@ extension DeltaBody {
     for unit in plan.units {
       if unit.isDerived, codeDerived(unit, base: base, truth: truth, output: &output) { continue }
       predictor.targetSlide = unit.slide
+      notes = NoteWalk(start: unit.range.lowerBound)
       predictor.frames = FrameWalk(
         start: unit.range.lowerBound, isBlind: coder.without.contains(.frameWalk))
       var place = unit.range.lowerBound
@@ -199,12 +200,17 @@ extension DeltaBody {
   ) throws(FormatError) {
     var traits = CopyModel.ByteTraits()
     traits.role = Int(unit.role.rawValue)
+    traits.isInstruction = code != nil && unit.role.isCode
+    copies.names.interrupt()
     var place = range.lowerBound
     while place < range.upperBound {
       let old = place &+ diagonal
       let kind = predictor.reader.kind(at: old)
       let plain = kind.plain
-      if kind.isStart { traits.opcode = 0 }
+      if kind.isStart {
+        traits.opcode = 0
+        copies.names.begin()
+      }
       if kind.isFirst, plain.isField, place &+ plain.width <= range.upperBound {
         codeField(
           plain, old: old, place: place, opcode: traits.opcode, unit, base: base, truth: truth,
@@ -220,10 +226,32 @@ extension DeltaBody {
         traits.opcode = traits.opcode << 8 & 0xff_ffff | Int(base[old])
       }
       coder.open(.bytes, place)
-      output[place] = copies.codeByte(
-        coder.isDecoding ? 0 : truth[place], traits, base: base, target: output.span,
-        table: &table, coder: &coder)
+      let actual = coder.isDecoding ? 0 : truth[place]
+      output[place] =
+        codeNoise(actual, at: place, old: old, unit, base: base, target: output.span)
+        ?? copies.codeByte(
+          actual, traits, base: base, target: output.span, table: &table, coder: &coder)
       place &+= 1
+    }
+  }
+
+  /// Codes the byte at `place` if it is one of which nothing can be known, of a digest.
+  ///
+  /// `old` is where it stands in the base, nil if no cover has it.
+  mutating func codeNoise(
+    _ byte: UInt8, at place: Int, old: Int?, _ unit: ContentPlan.Unit, base: Span<UInt8>,
+    target: Span<UInt8>
+  ) -> UInt8? {
+    switch unit.role {
+    case .notes:
+      guard notes.isDigest(at: place, target) else { return nil }
+      return coder.codeRaw(byte, count: 8)
+    case .strings:
+      let isNew =
+        old.map { HashDigits.hasChanged(place, target, $0, base) }
+        ?? (!plain.isMatching && HashDigits.index(of: place, target) != nil)
+      return isNew ? coder.codeHashDigit(byte) : nil
+    default: return nil
     }
   }
 

@@ -29,23 +29,45 @@ extension DeltaBody {
     traits.diagonal = cover?.diagonal ?? 0
     plain.interrupt()
     coder.open(.newData, range.lowerBound)
-    for place in range {
+    var place = range.lowerBound
+    while place < range.upperBound {
       if place & 15 == 0 { coder.open(.newData, place) }
-      traits.offset = place &- unit.range.lowerBound
-      if unit.role == .frames {
-        predictor.frames.advance(to: place, output.span, slide: unit.slide)
-        let offset = place &- predictor.frames.record
-        traits.offset = min(offset, 31)
-        traits.guess =
-          predictor.frames.expected(offset & ~3, slide: unit.slide)
-          .map { Int($0 >> UInt64(8 &* (offset & 3)) & 255) } ?? -1
-      }
-      output[place] = plain.code(
-        coder.isDecoding ? 0 : truth[place], at: place, traits, target: output.span,
-        base: base, table: &table, coder: &coder)
       if place & 63 == 0 { try checkInput() }
+      if unit.role != .frames,
+        plain.codeRun(
+          place..<range.upperBound, truth: truth, target: &output, base: base, coder: &coder)
+      {
+        place &+= PlainInsertModel.runCount
+        try checkInput()
+        continue
+      }
+      codePlainByte(at: place, unit, &traits, base: base, truth: truth, output: &output)
+      place &+= 1
     }
     try checkInput()
+  }
+
+  private mutating func codePlainByte(
+    at place: Int, _ unit: ContentPlan.Unit, _ traits: inout PlainInsertModel.Traits,
+    base: Span<UInt8>, truth: Span<UInt8>, output: inout MutableSpan<UInt8>
+  ) {
+    let actual = coder.isDecoding ? 0 : truth[place]
+    if let byte = codeNoise(actual, at: place, old: nil, unit, base: base, target: output.span) {
+      plain.skip(byte, at: place)
+      output[place] = byte
+      return
+    }
+    traits.offset = place &- unit.range.lowerBound
+    if unit.role == .frames {
+      predictor.frames.advance(to: place, output.span, slide: unit.slide)
+      let offset = place &- predictor.frames.record
+      traits.offset = min(offset, 31)
+      traits.guess =
+        predictor.frames.expected(offset & ~3, slide: unit.slide)
+        .map { Int($0 >> UInt64(8 &* (offset & 3)) & 255) } ?? -1
+    }
+    output[place] = plain.code(
+      actual, at: place, traits, target: output.span, base: base, table: &table, coder: &coder)
   }
 
   private mutating func codeInstructions(

@@ -14,6 +14,8 @@ package struct DeltaBody: ~Copyable {
   var code: CodeInsertModel?
   var words: WordModel?
   var predictor: FieldPredictor
+  /// The records of a section of notes, as far as they are decoded.
+  var notes = NoteWalk(start: 0)
   /// Numbers of which there are few.
   var numbers = NumberModel(contexts: 1)
 

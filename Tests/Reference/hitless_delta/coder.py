@@ -87,6 +87,13 @@ class Decoder:
         self.low, self.high = low, high
         return result
 
+    def raw(self, count):
+        """A number of `count` bits of which nothing is known."""
+        result = 0
+        for _ in range(count):
+            result = result << 1 | self.bit(32768)
+        return result
+
     def check_end(self):
         """Refuses a stream that does not end with the shortest bytes inside the interval."""
         end = self.position - 8

@@ -7,7 +7,8 @@ from copies import CopyModel
 from fields_tables import MACHINE_X86, FieldMap
 from fields_words import SETS
 from fields_x86 import MOST_BYTES, instruction
-from inserts import History, InstructionModel, PlainModel, WordModel
+from inserts import (DIGITS, RUN, History, InstructionModel, NoteWalk, PlainModel, WordModel, hash_digits,
+                     hash_has_changed)
 from layout import MASK64, little
 from maps import AddressMap, PositionMap
 from models import ContextTable, NumberModel
@@ -129,6 +130,7 @@ class Contents:
                 continue
             self.predictor.slide = unit.slide
             self.predictor.frames = FrameWalk(unit.start)
+            self.notes = NoteWalk(unit.start)
             place = unit.start
             before = None
             for cover in self.overlapping(unit):
@@ -313,11 +315,14 @@ class Contents:
         """A block that differs from what was foretold, field by field and byte by byte."""
         opcode = 0
         begin = unit.start
+        is_instruction = self.instructions is not None and unit.role in elf.IS_CODE
+        self.copies.names.interrupt()
         while place < end:
             old = place + diagonal
             mark = self.fields.kind(old)
             if mark & kinds.START:
                 opcode = 0
+                self.copies.names.begin()
             kind = self.field_at(old, place, end)
             if kind is not None:
                 self.field(kind, old, place, opcode, unit)
@@ -326,9 +331,24 @@ class Contents:
             kind = mark & 0x3F
             if kind in (kinds.PREFIX, kinds.OPCODE, kinds.MODRM):
                 opcode = opcode << 8 & 0xFFFFFF | self.base[old]
-            self.output[place] = self.copies.byte(kind, unit.role, opcode, (place - begin) % unit.period,
-                                                  old, place, self.base, self.output)
+            byte = self.noise(place, old, unit)
+            if byte is None:
+                byte = self.copies.byte(kind, unit.role, opcode, (place - begin) % unit.period, old, place,
+                                        self.base, self.output, is_instruction)
+            self.output[place] = byte
             place += 1
+
+    def noise(self, place, old, unit):
+        """The byte at `place` if it is one of which nothing can be known, else None."""
+        if unit.role == elf.NOTES and self.notes.is_digest(place, self.output):
+            return self.coder.raw(8)
+        if unit.role != elf.STRINGS:
+            return None
+        if old is None:
+            is_new = self.plain.matched == 0 and hash_digits(place, self.output) is not None
+        else:
+            is_new = hash_has_changed(place, self.output, old, self.base)
+        return DIGITS[self.coder.raw(4)] if is_new and not self.coder.bit(64) else None
 
     def field(self, kind, old, place, opcode, unit):
         prediction = self.predictor.predict(kind, old, place, self.output)
@@ -361,17 +381,26 @@ class Contents:
         period = FRAME_PERIOD if unit.role == elf.FRAMES else unit.period
         guess = -1
         self.plain.interrupt()
-        for place in range(start, end):
-            offset = place - unit.start
-            if unit.role == elf.FRAMES:
-                frames = self.predictor.frames
-                frames.advance(place, self.output, unit.slide)
-                record = place - frames.record
-                offset = min(record, FRAME_PERIOD - 1)
-                word = frames.expected(record & ~3, unit.slide)
-                guess = -1 if word is None else word >> 8 * (record & 3) & 255
-            self.output[place] = self.plain.byte(place, unit.role, period, offset, guess, diagonal,
-                                                 self.output)
+        place = start
+        while place < end:
+            if unit.role != elf.FRAMES and self.plain.run(place, end, self.output):
+                place += RUN
+                continue
+            byte = self.noise(place, None, unit)
+            if byte is not None:
+                self.plain.text.add(byte, place)
+            else:
+                offset = place - unit.start
+                if unit.role == elf.FRAMES:
+                    frames = self.predictor.frames
+                    frames.advance(place, self.output, unit.slide)
+                    record = place - frames.record
+                    offset = min(record, FRAME_PERIOD - 1)
+                    word = frames.expected(record & ~3, unit.slide)
+                    guess = -1 if word is None else word >> 8 * (record & 3) & 255
+                byte = self.plain.byte(place, unit.role, period, offset, guess, diagonal, self.output)
+            self.output[place] = byte
+            place += 1
 
     def insert_instructions(self, start, end, unit, cover):
         diagonal = cover.diagonal if cover else 0

@@ -2,18 +2,24 @@
 import kinds
 from coder import check
 from models import ByteModel, FlagModel, context, mix, start
+from names import RegisterNames, at
 
 
 class CopyModel:
     def __init__(self, coder, table, bits):
         self.coder, self.table = coder, table
         self.block_flags = FlagModel(14, 128, 5)
-        self.field_flags = FlagModel(bits, 32, 8)
-        self.byte_flags = FlagModel(bits, 128, 7)
-        self.bytes = ByteModel(64, 11)
+        self.field_flags = FlagModel(bits, 32, 10)
+        self.byte_flags = FlagModel(bits, 128, 10)
+        self.renamed_flags = FlagModel(12, 8, 5)
+        self.bytes = ByteModel(64, 13)
         self.addresses = ByteModel(128, 6)
         # One bit per block, token and token that is a reference, the last one lowest: a difference.
         self.blocks = self.misses = self.address_misses = 0
+        # What became of registers (x86-64), and one bit per byte that differed where they were renamed, the
+        # last one lowest: it became what was foretold.
+        self.names = RegisterNames()
+        self.renamings = 0
         # By kind, by how much the last byte that differed had changed.
         self.changes = [0] * kinds.COUNT
 
@@ -49,6 +55,8 @@ class CopyModel:
                 mix(plain, misses & 255, role),
                 mix(state, opcode, misses & 1),
                 mix(plain, opcode, prediction.old),
+                mix(state, len(prediction.candidates), misses & 3),
+                mix(plain, len(prediction.candidates), opcode),
             ]
             if not self.field_flags.code(self.coder, contexts, index << 3 | source):
                 break
@@ -92,14 +100,23 @@ class CopyModel:
             is_equal = is_equal and byte == guess
         return result
 
-    def byte(self, kind, role, opcode, column, old, place, base, target):
+    def byte(self, kind, role, opcode, column, old, place, base, target, is_instruction):
         """One byte that stands for itself."""
-        def at(data, offset):
-            return data[offset] if 0 <= offset < len(data) else 0
+        was = renamed = at(base, old)
+        frame = 0
+        if is_instruction:
+            frame = self.names.frame
+            renamed = self.names.renamed(kind, old, base)
+        result = self.change(kind, role, opcode, column, old, place, base, target, was, renamed, frame)
+        if is_instruction:
+            self.names.learn(kind, was, result)
+        return result
 
-        was, before, after = at(base, old), at(base, old - 1), at(base, old + 1)
+    def change(self, kind, role, opcode, column, old, place, base, target, was, renamed, frame):
+        before, after = at(base, old - 1), at(base, old + 1)
         one, two, three = at(target, place - 1), at(target, place - 2), at(target, place - 3)
         misses = self.misses
+        renames = kind << 1 | (renamed != was)
         contexts = [
             context(30, kind << 8 | role << 3 | misses & 7),
             context(31, kind << 9 | was << 1 | misses & 1),
@@ -108,11 +125,17 @@ class CopyModel:
             context(34, role << 8 | column << 1 | misses & 1),
             context(35, was << 17 | before << 9 | after << 1 | (one != before)),
             context(36, kind << 4 | role, misses & 0xFFF),
+            context(37, renames, misses & 3),
+            context(38, kind, was << 8 | renamed),
+            context(39, renames, frame, was),
         ]
         differs = self.byte_flags.code(self.coder, contexts, role << 2 | misses & 3)
         self.misses = misses << 1 & 0xFFFF | differs
         if not differs:
             return was
+        if renamed != was and self.is_renamed(kind, opcode, was, renamed):
+            self.changes[kind] = renamed - was
+            return renamed
         moved = was + self.changes[kind] & 255
         contexts = [
             context(40, was << 8 | kind),
@@ -126,8 +149,24 @@ class CopyModel:
             context(48, role << 8 | kind),
             context(49, was << 16 | after << 8 | one),
             context(50, opcode, kind << 8 | one),
+            context(51, renamed << 8 | kind),
+            context(52, frame, kind << 8 | was),
         ]
         result = self.bytes.code(self.coder, contexts, kind, self.table)
-        check(result != was, "a difference that is none")
+        check(result not in (was, renamed), "a difference that is none")
         self.changes[kind] = result - was
+        return result
+
+    def is_renamed(self, kind, opcode, was, renamed):
+        """Whether a byte that differs is what it is with its registers renamed."""
+        begin = context(39, kind)
+        contexts = [
+            begin,
+            mix(begin, self.renamings & 7),
+            mix(begin, was << 8 | renamed),
+            mix(begin, opcode, renamed),
+            context(29, self.renamings & 255),
+        ]
+        result = self.renamed_flags.code(self.coder, contexts, kind & 7)
+        self.renamings = self.renamings << 1 & 255 | result
         return result

@@ -9,6 +9,9 @@ from coder import check
 # Matches count as at most so long.
 LENGTH_LIMIT = 31
 MATCH_ORDER = 5
+# How far back a match of plain bytes is looked at; bytes that one flag can stand for, from which length on.
+LOOKED_AT = 32
+RUN, SURE_LENGTH = 64, 32
 INSTRUCTION_FIRST = {3: 16, 2: 6}
 WORD_FIRST = {3: 4, 2: 1}
 TWO_FACTOR = 0x2545F4914F6CDD1D
@@ -25,10 +28,87 @@ def bucket(length, longer):
     return 1 if length < longer else 2 if length < LENGTH_LIMIT else 3
 
 
+class TextWalk:
+    """Lines, their fields, and words."""
+
+    def __init__(self):
+        # Where the line in progress and the one before it start.
+        self.line, self.before = 0, -1
+        self.field = self.field_hash = self.word = self.word_before = 0
+
+    def add(self, byte, place):
+        if byte == 0x0A:
+            self.before, self.line = self.line, place + 1
+            self.field = self.field_hash = 0
+        elif byte in b"\t ,:;":
+            self.field += 1
+            self.field_hash = 0
+        else:
+            self.field_hash = (self.field_hash ^ byte + 1) * GOLDEN & MASK64
+        if 0x61 <= byte | 0x20 <= 0x7A or byte >= 0x80:
+            self.word = (self.word ^ byte + 1) * GOLDEN & MASK64
+        elif self.word:
+            self.word_before, self.word = self.word, 0
+
+    def above(self, place, target):
+        """The byte above, and what it is if the number that it is a digit of is one higher now."""
+        spot = self.before + place - self.line
+        if self.before < 0 or spot >= self.line:
+            return 0, 0
+        byte = at(target, spot)
+        if not 0x30 <= byte <= 0x39:
+            return byte, byte
+        nines = 0
+        spot += 1
+        while spot < self.line and at(target, spot) == 0x39 and nines < 16:
+            spot += 1
+            nines += 1
+        if 0x30 <= at(target, spot) <= 0x39:
+            return byte, byte
+        return byte, 0x30 if byte == 0x39 else byte + 1
+
+
+class NoteWalk:
+    """The records of a section of notes, to find a build's id."""
+
+    def __init__(self, place):
+        self.next = place
+        self.digest = range(0)
+
+    def is_digest(self, place, target):
+        while self.next + 16 <= place:
+            name, count, kind, text = (little(target, self.next + 4 * index, 4) for index in range(4))
+            body = self.next + 12 + (name + 3 & ~3)
+            is_id = kind == 3 and name == 4 and text == 0x554E47
+            self.digest = range(body, body + count) if is_id else range(0)
+            self.next = body + (count + 3 & ~3)
+        return place in self.digest
+
+
+DIGITS = b"0123456789abcdef"
+
+
+def hash_digits(place, target):
+    """How many digits of a hash stand before `place`, or None if what comes there is none."""
+    count = 0
+    while count < 16 and at(target, place - 1 - count) in DIGITS:
+        count += 1
+    end = place - count
+    return count if count < 16 and bytes(at(target, end - back) for back in (3, 2, 1)) == b"17h" else None
+
+
+def hash_has_changed(place, target, old, base):
+    count = hash_digits(place, target) or 0
+    return any(at(target, place - 1 - index) != at(base, old - 1 - index) for index in range(count))
+
+
 class PlainModel:
     def __init__(self, coder, table, bits, base, indexes_base):
         self.coder, self.table, self.base = coder, table, base
-        self.bytes = ByteModel(128, 15)
+        self.bytes = ByteModel(128, 21)
+        self.run_flags = FlagModel(10, 1, 3)
+        self.runs = self.next_run = 0
+        self.text = TextWalk()
         self.shift = 64 - bits
         # For a hash of five bytes where they were last seen: in the base, or behind it in the target.
         self.places = {}
@@ -42,7 +122,27 @@ class PlainModel:
         return value * GOLDEN % (1 << 64) >> self.shift
 
     def interrupt(self):
-        self.matched = 0
+        self.matched = self.next_run = 0
+
+    def run(self, place, end, target):
+        """Whether the bytes from `place` on go on as where the match is; if so, writes them."""
+        size = len(self.base)
+        if (self.matched < SURE_LENGTH or place < self.next_run or end - place < RUN
+                or self.match < size < self.match + RUN):
+            return False
+        contexts = [context(57, self.runs & 15), context(58, self.matched.bit_length()), start(59)]
+        goes_on = self.run_flags.code(self.coder, contexts, 0)
+        self.runs = self.runs << 1 & 15 | goes_on
+        if not goes_on:
+            self.next_run = place + RUN
+            return False
+        for index in range(place, place + RUN):
+            byte = self.base[self.match] if self.match < size else at(target, self.match - size)
+            target[index] = byte
+            self.text.add(byte, index)
+            self.match += 1
+        self.matched += RUN
+        return True
 
     def byte(self, place, role, period, offset, guess, diagonal, target):
         self.find_match(place, target)
@@ -58,6 +158,8 @@ class PlainModel:
         above, above_that = at(target, place - period), at(target, place - 2 * period)
         above_left = at(target, place - period - 1)
         beside = at(base, place + diagonal)
+        text = self.text
+        line, counted = text.above(place, target)
         contexts = [
             context(60, role << 8 | column),
             context(61, one, role),
@@ -74,6 +176,12 @@ class PlainModel:
             context(72, beside << 8 | at(base, place + diagonal + 1), length),
             context(73, column << 8 | one, role),
             context(74, guess << 8 | column, role),
+            context(75, line, min(place - text.line, 255)),
+            context(76, line << 8 | one, counted),
+            context(77, counted),
+            context(78, text.field, text.field_hash),
+            context(79, text.word, one),
+            context(56, text.word, text.word_before),
         ]
         result = self.bytes.code(self.coder, contexts, role << 2 | bucket(length, 16), self.table)
         if self.matched and result == expected:
@@ -81,15 +189,20 @@ class PlainModel:
             self.matched += 1
         else:
             self.matched = 0
+        text.add(result, place)
         return result
 
     def find_match(self, place, target):
         if place < MATCH_ORDER:
             return
         slot = self.slot(target, place)
-        if self.matched == 0:
-            self.match = self.places.get(slot, 0)
-            self.matched = 1 if self.match else 0
+        if self.matched == 0 and self.places.get(slot, 0):
+            self.match = self.places[slot]
+            is_old = self.match < len(self.base)
+            data, end = (self.base, self.match) if is_old else (target, self.match - len(self.base))
+            while (self.matched < min(LOOKED_AT, end, place)
+                   and data[end - 1 - self.matched] == target[place - 1 - self.matched]):
+                self.matched += 1
         self.places[slot] = len(self.base) + place
 
 
