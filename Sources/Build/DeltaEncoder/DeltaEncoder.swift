@@ -143,6 +143,10 @@ package enum DeltaEncoder {
   ) -> EncodedDelta? {
     let header = DeltaHeader(
       mode: mode, targetSize: UInt64(pair.target.count), coverCount: UInt64(covers.count))
+    // Of the largest targets no decoder takes a delta with very many covers.
+    guard (try? DeltaLimits.standard.check(header, baseSize: pair.base.count)) != nil else {
+      return nil
+    }
     var book: CostBook? = pair.keepsBook ? CostBook() : nil
     guard
       let body = try? DeltaBody.encode(

@@ -11,7 +11,7 @@ struct SectionForecast {
 
   init(base: ElfLayout?) {
     self.base = base
-    var ends: [(UInt64, UInt64)] = []
+    var ends: [(offset: UInt64, address: UInt64)] = []
     var end = (offset: 0 as UInt64, address: 0 as UInt64)
     for header in base?.sections ?? [] {
       ends.append(end)
