@@ -1,7 +1,9 @@
 /// Reads the fields of a base through a small cache of pages.
-package struct FieldReader: Sendable {
+///
+/// Public so that `kind(at:)` can be inlined, which is called for nearly every byte (see `ByteKind`).
+public struct FieldReader: Sendable {
   /// How many pages are kept; a page has one place only.
-  private static let slotCount = 16
+  @usableFromInline static var slotCount: Int { 16 }
 
   /// The fields.
   package let map: FieldMap
@@ -10,7 +12,14 @@ package struct FieldReader: Sendable {
   /// Making one costs as much as reading some thousand kinds; who lets input choose the offsets should
   /// bound this number.
   package private(set) var loadCount = 0
-  private var pages: [FieldPage]
+  /// Which page is in each place, or -1.
+  @usableFromInline var indices: [Int]
+  /// The kinds of their bytes, page after page.
+  @usableFromInline var kinds: [UInt8]
+  /// The partners of their words, page after page.
+  @usableFromInline var partners: [Int16]
+  /// Where a page is made.
+  private var page = FieldPage()
   /// The section of the last address that was asked for: its bytes, and where they are loaded.
   private var range: Range<Int> = 0..<0
   private var address: UInt64 = 0
@@ -18,29 +27,34 @@ package struct FieldReader: Sendable {
   /// Reads the fields of `map`.
   package init(_ map: FieldMap) {
     self.map = map
-    pages = Array(repeating: FieldPage(), count: Self.slotCount)
+    indices = Array(repeating: -1, count: Self.slotCount)
+    kinds = Array(repeating: 0, count: Self.slotCount << 12)
+    partners = Array(repeating: 0, count: Self.slotCount << 10)
   }
 
   /// What the byte at `offset` is; `none` outside the file.
-  @inline(__always)
-  package mutating func kind(at offset: Int) -> ByteKind {
-    let slot = (offset >> 12) & (Self.slotCount &- 1)
-    if pages[slot].index != offset >> 12 { load(offset >> 12, slot) }
-    return ByteKind(rawValue: pages[slot].kinds[offset & 4095])
+  @inlinable @inline(__always)
+  public mutating func kind(at offset: Int) -> ByteKind {
+    let slot = (offset &>> 12) & (Self.slotCount &- 1)
+    if indices[slot] != offset &>> 12 { load(offset &>> 12, slot) }
+    return ByteKind(rawValue: kinds[slot &<< 12 | offset & 4095])
   }
 
   /// How many bytes after the word at `offset` its partner stands, 0 when it has none.
   @inline(__always)
   package mutating func partner(at offset: Int) -> Int {
     let slot = (offset >> 12) & (Self.slotCount &- 1)
-    if pages[slot].index != offset >> 12 { load(offset >> 12, slot) }
-    return Int(pages[slot].partners[(offset & 4095) >> 2])
+    if indices[slot] != offset >> 12 { load(offset >> 12, slot) }
+    return Int(partners[slot << 10 | (offset & 4095) >> 2])
   }
 
-  @inline(never)
-  private mutating func load(_ index: Int, _ slot: Int) {
+  @inline(never) @usableFromInline
+  mutating func load(_ index: Int, _ slot: Int) {
     loadCount &+= 1
-    map.fill(&pages[slot], index: index)
+    map.fill(&page, index: index)
+    indices[slot] = index
+    kinds.replaceSubrange(slot << 12..<(slot + 1) << 12, with: page.kinds)
+    partners.replaceSubrange(slot << 10..<(slot + 1) << 10, with: page.partners)
   }
 
   /// The address that the reference field of this kind at `offset` names, or nil when it is no

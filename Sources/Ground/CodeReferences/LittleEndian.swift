@@ -1,27 +1,34 @@
 /// Numbers as 64-bit little-endian ELF files store them.
 ///
 /// Total: what does not lie in the bytes is 0, so that no offset from a file can stop the process.
+/// The part is taken out first because its bounds are then checked once, and its bytes become one load.
 extension Span where Element == UInt8 {
   /// Returns the two bytes at `offset` as a number.
   @inline(__always)
   func littleEndian16(at offset: Int) -> UInt16 {
     guard offset >= 0, offset <= count &- 2 else { return 0 }
-    return UInt16(self[offset]) | UInt16(self[offset &+ 1]) << 8
+    let part = extracting(offset..<offset &+ 2)
+    return UInt16(part[0]) | UInt16(part[1]) << 8
   }
 
   /// Returns the four bytes at `offset` as a number.
   @inline(__always)
   func littleEndian32(at offset: Int) -> UInt32 {
     guard offset >= 0, offset <= count &- 4 else { return 0 }
-    return UInt32(self[offset]) | UInt32(self[offset &+ 1]) << 8
-      | UInt32(self[offset &+ 2]) << 16 | UInt32(self[offset &+ 3]) << 24
+    let part = extracting(offset..<offset &+ 4)
+    return UInt32(part[0]) | UInt32(part[1]) << 8 | UInt32(part[2]) << 16 | UInt32(part[3]) << 24
   }
 
   /// Returns the eight bytes at `offset` as a number.
   @inline(__always)
   func littleEndian64(at offset: Int) -> UInt64 {
     guard offset >= 0, offset <= count &- 8 else { return 0 }
-    return UInt64(littleEndian32(at: offset)) | UInt64(littleEndian32(at: offset &+ 4)) << 32
+    let part = extracting(offset..<offset &+ 8)
+    let low =
+      UInt64(part[0]) | UInt64(part[1]) << 8 | UInt64(part[2]) << 16 | UInt64(part[3]) << 24
+    let high =
+      UInt64(part[4]) | UInt64(part[5]) << 8 | UInt64(part[6]) << 16 | UInt64(part[7]) << 24
+    return low | high << 32
   }
 
   /// Returns the four bytes at `offset` as a signed number, extended to 64 bits.

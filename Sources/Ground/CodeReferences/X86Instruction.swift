@@ -13,37 +13,50 @@
 /// with the escapes `0F`, `0F 38` and `0F 3A` before it where there are such. The operation of a 3DNow!
 /// instruction, which stands last, counts as an immediate of one byte. FWAIT (9B) is an instruction
 /// of its own, also before x87.
-package struct X86Instruction: Sendable {
+///
+/// Public so that its properties can be inlined (see `ByteKind`).
+public struct X86Instruction: Sendable {
   /// The most bytes an instruction can have (Intel SDM volume 2, section 2.3.11).
   package static let mostBytes = 15
 
   /// Number of bytes of each part, in the order in which they stand.
-  var prefixCount: UInt8 = 0
-  var opcodeCount: UInt8 = 0
-  var modRMCount: UInt8 = 0
-  var sibCount: UInt8 = 0
-  var displacementCount: UInt8 = 0
-  var immediateCount: UInt8 = 0
-  var secondImmediateCount: UInt8 = 0
+  @usableFromInline var prefixCount: UInt8 = 0
+  @usableFromInline var opcodeCount: UInt8 = 0
+  @usableFromInline var modRMCount: UInt8 = 0
+  @usableFromInline var sibCount: UInt8 = 0
+  @usableFromInline var displacementCount: UInt8 = 0
+  @usableFromInline var immediateCount: UInt8 = 0
+  @usableFromInline var secondImmediateCount: UInt8 = 0
   /// Whether this is one byte that begins no instruction.
   package private(set) var isBad = false
   /// What the first immediate is, when it is a branch target; `.none` otherwise.
-  var branch = ByteKind.none
+  @usableFromInline var branch = ByteKind.none
   /// Whether the displacement is relative to the end of the instruction.
-  var isRelativeToEnd = false
+  @usableFromInline var isRelativeToEnd = false
   /// Which table the opcode is of, the opcode, and the ModRM byte without its middle field.
-  var identity: UInt32 = 0
+  @usableFromInline var identity: UInt32 = 0
 
   /// Reads the instruction at `start` of `bytes`; looks at nothing at or beyond `end`.
   ///
   /// Total: what is no instruction, has more than 15 bytes, or does not end at `end` or before, is
   /// one byte of kind `.bad`; so is a `start` outside of `bytes`.
+  @inline(__always)
   package init(_ bytes: Span<UInt8>, at start: Int, end: Int) {
     self.init()
     guard start >= 0, start < end, end <= bytes.count else {
       becomeBad()
       return
     }
+    if start <= end - Self.mostBytes, let common = Self(common: bytes.littleEndian64(at: start)) {
+      self = common
+    } else {
+      readAny(bytes, at: start, end: end)
+    }
+  }
+
+  /// Reads any instruction at `start`.
+  @inline(never)
+  private mutating func readAny(_ bytes: Span<UInt8>, at start: Int, end: Int) {
     let limit = Swift.min(end - start, Self.mostBytes)
     let missing = read(bytes, at: start, count: limit)
     if missing != .none || count > limit { becomeBad() }
@@ -53,15 +66,15 @@ package struct X86Instruction: Sendable {
   init() {}
 
   /// How many bytes it has: at least 1, at most 15.
-  @inline(__always)
-  package var count: Int { Int(immediateOffset &+ immediateCount &+ secondImmediateCount) }
+  @inlinable @inline(__always)
+  public var count: Int { Int(immediateOffset &+ immediateCount &+ secondImmediateCount) }
 
   /// The kind of its reference, that is of the field that is relative to its end; `.none` without one.
   ///
   /// An instruction has at most one. The address it means is that of the instruction, plus `count`,
   /// plus the field as a signed number.
-  @inline(__always)
-  package var reference: ByteKind {
+  @inlinable @inline(__always)
+  public var reference: ByteKind {
     guard isRelativeToEnd else { return branch }
     switch immediateCount &+ secondImmediateCount {
     case 0: return .rip0
@@ -72,8 +85,8 @@ package struct X86Instruction: Sendable {
   }
 
   /// How many bytes of the instruction stand before its reference; `count` without one.
-  @inline(__always)
-  package var referenceOffset: Int {
+  @inlinable @inline(__always)
+  public var referenceOffset: Int {
     if isRelativeToEnd { return Int(displacementOffset) }
     return branch == .none ? count : Int(immediateOffset)
   }
@@ -83,12 +96,12 @@ package struct X86Instruction: Sendable {
   /// `table << 16 | opcode << 8 | ModRM & 0xC7`, the last 0 without ModRM; 0x1F0000 for a bad byte. Tables
   /// are 0 for one-byte opcodes, 1 for 0F, 2 for 0F 38, 3 for 0F 3A, 4 + map for VEX, 12 + map for
   /// EVEX, and 12 + map for XOP, whose maps begin with 8. REX2 leads to tables 0 and 1.
-  @inline(__always)
-  package var opcodeClass: Int { Int(identity) }
+  @inlinable @inline(__always)
+  public var opcodeClass: Int { Int(identity) }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   var displacementOffset: UInt8 { prefixCount &+ opcodeCount &+ modRMCount &+ sibCount }
-  @inline(__always)
+  @inlinable @inline(__always)
   var immediateOffset: UInt8 { displacementOffset &+ displacementCount }
 
   private mutating func becomeBad() {

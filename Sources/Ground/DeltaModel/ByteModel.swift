@@ -46,10 +46,12 @@ package struct ByteModel: Sendable {
   ) -> Int {
     let tables = tables
     var words = table.words.mutableSpan
-    var lines = InlineArray<n, Int>(repeating: 0)
-    for index in 0..<n {
-      lines[index] = ContextTable.line(
-        contexts[index].with(index << 8 | above).value, in: &words)
+    let lines = ContextTable.lines(contexts, above: above, in: &words)
+    guard !coder.isRehearsing else {
+      ContextTable.rehearse(
+        value, lines: lines, limit: Self.countLimit,
+        rates: tables.rate.span.extracting(0..<1024), in: &words)
+      return value
     }
     var node = 1
     for position in 0..<4 {
@@ -68,42 +70,40 @@ package struct ByteModel: Sendable {
     _ value: Int, lines: InlineArray<n, Int>, node: Int, path: Int, kind: Int, lower: Int,
     tables: CodingTables, words: inout MutableSpan<UInt32>, coder: inout BinaryCoder
   ) -> Int {
-    let stretch = tables.stretch.span
+    let stretch = tables.stretch.span.extracting(0..<65536)
     let squash = tables.squash.span
     var inputs = InlineArray<n, Int32>(repeating: 0)
     var seen = 0
     for index in 0..<n {
-      let slot = words[lines[index] &+ node]
+      let slot = unsafe words[unchecked: lines[index] | node & 15]
       inputs[index] = Mixing.input(slot, stretch: stretch)
       seen &+= slot & CodingTables.countLimit == 0 ? 0 : 1
     }
     let kindStart = kind &* (n &+ 1)
     let seenStart = (seen &* 2 &+ lower) &* (n &+ 1)
+    let pathStart = path &* (n &+ 1)
     let kindSum = Mixing.sum(inputs, weights: kindWeights.span, from: kindStart)
     let seenSum = Mixing.sum(inputs, weights: seenWeights.span, from: seenStart)
-    let limit = CodingTables.stretchLimit
-    let pathStart = path &* (n &+ 1)
     let pathSum = Mixing.sum(inputs, weights: pathWeights.span, from: pathStart)
+    let limit = CodingTables.stretchLimit
     let opinions: InlineArray<3, Int32> = [
       Int32(truncatingIfNeeded: kindSum), Int32(truncatingIfNeeded: seenSum),
       Int32(truncatingIfNeeded: pathSum),
     ]
     let sum = Mixing.sum(opinions, weights: finalWeights.span, from: kind &* 4)
     let mixed = Int(squash[sum &+ limit])
-    let place = path
     let refined =
-      coder.without.contains(.refinement) ? mixed : map.refined(sum, context: place)
+      coder.without.contains(.refinement) ? mixed : map.refined(sum, context: path)
     let probability = max(
       Self.surest, min(65536 &- Self.surest, (3 &* mixed &+ refined &+ 2) >> 2))
     let bit = coder.code(value, probability: probability)
-    if !coder.isRehearsing { map.learn(sum, context: place, bit: bit) }
-    let rates = tables.rate.span
+    map.learn(sum, context: path, bit: bit)
+    let rates = tables.rate.span.extracting(0..<1024)
     for index in 0..<n {
-      let place = lines[index] &+ node
-      words[place] = AdaptiveBit.updated(
-        words[place], bit: bit, limit: Self.countLimit, rates: rates)
+      let place = lines[index] | node & 15
+      unsafe words[unchecked: place] = AdaptiveBit.updated(
+        unsafe words[unchecked: place], bit: bit, limit: Self.countLimit, rates: rates)
     }
-    guard !coder.isRehearsing else { return bit }
     var weights = kindWeights.mutableSpan
     Mixing.learn(
       inputs, weights: &weights, from: kindStart, bit: bit,

@@ -11,13 +11,14 @@ extension Span where Element == UInt8 {
     guard offset >= 0 && offset &+ 4 <= count else {
       return (0..<4).reduce(0 as UInt32) { $0 | UInt32(byte(offset &+ $1)) << UInt32(8 &* $1) }
     }
-    let low = UInt32(self[offset]) | UInt32(self[offset &+ 1]) << 8
-    return low | UInt32(self[offset &+ 2]) << 16 | UInt32(self[offset &+ 3]) << 24
+    let part = extracting(offset..<offset &+ 4)
+    return UInt32(part[0]) | UInt32(part[1]) << 8 | UInt32(part[2]) << 16 | UInt32(part[3]) << 24
   }
 
   /// The `count` bytes at `offset` as a little-endian number, zeros outside; at most eight.
   @inline(__always)
   package func little(_ offset: Int, _ count: Int) -> UInt64 {
+    if count == 4 && offset >= 0 && offset <= self.count &- 4 { return UInt64(word(offset)) }
     var value: UInt64 = 0
     var index = count
     if offset >= 0 && offset <= self.count &- count {

@@ -43,10 +43,13 @@ package struct CodingTables: Sendable {
 
   /// For each probability the largest stretched value whose probability does not exceed it.
   private static func inverse(of squash: [UInt16]) -> [Int16] {
-    var index = 0
-    return (0..<65536).map { probability in
-      while index + 1 < squash.count && Int(squash[index + 1]) <= probability { index += 1 }
-      return Int16(index - stretchLimit)
+    var stretch: [Int16] = Array(repeating: Int16(-stretchLimit), count: 65536)
+    for index in squash.indices {
+      let end = index + 1 < squash.count ? Int(squash[index + 1]) : 65536
+      for probability in Int(squash[index])..<end {
+        stretch[probability] = Int16(index - stretchLimit)
+      }
     }
+    return stretch
   }
 }

@@ -186,6 +186,13 @@ extension DeltaBody {
   private static func write(
     _ value: UInt64, _ width: Int, at place: Int, in output: inout MutableSpan<UInt8>
   ) {
+    if width == 4 {
+      output[place &+ 3] = UInt8(truncatingIfNeeded: value >> 24)
+      output[place &+ 2] = UInt8(truncatingIfNeeded: value >> 16)
+      output[place &+ 1] = UInt8(truncatingIfNeeded: value >> 8)
+      output[place] = UInt8(truncatingIfNeeded: value)
+      return
+    }
     var rest = value
     for index in 0..<width {
       output[place &+ index] = UInt8(truncatingIfNeeded: rest)

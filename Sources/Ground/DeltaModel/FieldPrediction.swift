@@ -35,27 +35,41 @@ struct FieldPrediction {
 extension ByteKind {
   /// Bytes of a field of this kind; 1 where a byte stands for itself.
   @inline(__always)
-  package var width: Int { Int(Self.widths[number]) }
+  package var width: Int {
+    if Self.fours & bit != 0 { return 4 }
+    if Self.eights & bit != 0 { return 8 }
+    return Self.twos & bit != 0 ? 2 : 1
+  }
 
   /// Whether values of this kind are foretold as a whole, rather than byte by byte.
   @inline(__always)
-  package var isField: Bool { Self.widths[number] > 1 || self == .relative8 }
+  package var isField: Bool {
+    (Self.twos | Self.fours | Self.eights | Self.relative8.bit) & bit != 0
+  }
 
-  private static let widths: InlineArray<64, UInt8> = {
-    var widths = InlineArray<64, UInt8>(repeating: 1)
-    for kind in [
-      ByteKind.displacement32, .immediate32, .relative32, .rip0, .rip1, .rip2, .rip4, .symbolIndex,
-      .relativeAddress32, .commonEntryPointer, .codeRange, .jumpTableEntry, .pltIndex,
-      .stringOffset,
-    ] { widths[kind.number] = 4 }
-    for number in ByteKind.armWord.number...ByteKind.riscLow12S.number { widths[number] = 4 }
-    for number in 54...56 { widths[number] = 4 }
-    for kind in [ByteKind.riscHalf, .riscCompressedJump, .riscCompressedBranch] {
-      widths[kind.number] = 2
-    }
-    for kind in [
-      ByteKind.address64, .symbolSize, .sectionSize, .relativeRelocation, .relativeBitmap,
-    ] { widths[kind.number] = 8 }
-    return widths
-  }()
+  @inline(__always)
+  private var bit: UInt64 { 1 &<< UInt64(number) }
+
+  /// The kinds of two bytes, a bit for each.
+  private static var twos: UInt64 {
+    riscHalf.bit | riscCompressedJump.bit | riscCompressedBranch.bit
+  }
+
+  /// The kinds of eight bytes.
+  private static var eights: UInt64 {
+    address64.bit | symbolSize.bit | sectionSize.bit | relativeRelocation.bit | relativeBitmap.bit
+  }
+
+  /// The kinds of four bytes.
+  private static var fours: UInt64 {
+    let words = riscCompressedJump.bit &- armWord.bit
+    let newerWords = loongCallEnd.bit | loongRelativePage.bit | loongRelativeLow12.bit
+    let x86 =
+      displacement32.bit | immediate32.bit | relative32.bit | rip0.bit | rip1.bit | rip2.bit
+      | rip4.bit
+    let tables =
+      symbolIndex.bit | relativeAddress32.bit | commonEntryPointer.bit | codeRange.bit
+      | jumpTableEntry.bit | pltIndex.bit | stringOffset.bit
+    return words & ~riscHalf.bit | newerWords | x86 | tables
+  }
 }

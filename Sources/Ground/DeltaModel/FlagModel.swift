@@ -51,7 +51,7 @@ package struct FlagModel: Sendable {
     _ places: InlineArray<n, Int>, into inputs: inout InlineArray<n, Int32>, tables: CodingTables
   ) {
     let slots = slots.span
-    let stretch = tables.stretch.span
+    let stretch = tables.stretch.span.extracting(0..<65536)
     for index in 0..<n {
       inputs[index] = Mixing.input(slots[places[index]], stretch: stretch)
     }
@@ -62,7 +62,7 @@ package struct FlagModel: Sendable {
     _ places: InlineArray<n, Int>, bit: Int, tables: CodingTables
   ) {
     var slots = slots.mutableSpan
-    let rates = tables.rate.span
+    let rates = tables.rate.span.extracting(0..<1024)
     for index in 0..<n {
       let place = places[index]
       slots[place] = AdaptiveBit.updated(

@@ -44,19 +44,23 @@ struct InstructionHistory: Sendable {
   @inline(__always)
   mutating func add(_ instruction: X86Instruction, of bytes: Span<UInt8>, at start: Int) {
     let reference = instruction.reference
-    let field = instruction.referenceOffset
-    let wide = reference.isWideReference
+    let field = reference == .none ? instruction.count : instruction.referenceOffset
+    // Of a whole instruction only the hash without references counts.
+    var hash = maskedSoFar
     var offset = 0
     while offset < instruction.count {
-      if wide && offset == field {
-        offset &+= 4
-        continue
+      if offset == field {
+        if reference.isWideReference {
+          offset &+= 4
+          continue
+        }
+        hash = Self.step(hash, reference == .relative8 ? 256 : Int(bytes[start &+ offset]))
+      } else {
+        hash = Self.step(hash, Int(bytes[start &+ offset]))
       }
-      add(
-        Int(bytes[start &+ offset]),
-        isMasked: reference == .relative8 && offset == field)
       offset &+= 1
     }
+    maskedSoFar = hash
     finish(instruction.opcodeClass)
   }
 

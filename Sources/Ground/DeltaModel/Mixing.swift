@@ -30,10 +30,9 @@ enum Mixing {
   static func sum<let n: Int>(
     _ inputs: InlineArray<n, Int32>, weights: Span<Int32>, from start: Int
   ) -> Int {
-    var sum = Int64(bias) &* Int64(weights[start &+ n])
-    for index in 0..<n {
-      sum &+= Int64(inputs[index]) &* Int64(weights[start &+ index])
-    }
+    let set = weights.extracting(start..<start &+ n &+ 1)
+    var sum = Int64(bias) &* Int64(set[n])
+    for index in 0..<n { sum &+= Int64(inputs[index]) &* Int64(set[index]) }
     let limit = Int64(CodingTables.stretchLimit)
     return Int(max(-limit, min(limit, sum >> 16)))
   }
@@ -47,11 +46,13 @@ enum Mixing {
     let miss = Int64(bit << 16) &- Int64(probability)
     // What was all but certain teaches nothing, and most bits are.
     guard miss.magnitude > certainty else { return }
+    // Bounds are checked once for all: one check per weight took a tenth of the time.
+    guard start >= 0 && start < weights.count &- n else { return }
     let error = miss &* rate
     for index in 0..<n {
-      weights[start &+ index] &+= step(inputs[index], error)
+      unsafe weights[unchecked: start &+ index] &+= step(inputs[index], error)
     }
-    weights[start &+ n] &+= step(bias, error)
+    unsafe weights[unchecked: start &+ n] &+= step(bias, error)
   }
 
   @inline(__always)

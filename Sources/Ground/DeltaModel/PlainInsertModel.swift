@@ -49,8 +49,12 @@ struct PlainInsertModel: Sendable {
     places = Array(repeating: 0, count: 1 << bits)
     guard indexesBase, base.count > Self.matchOrder else { return }
     var spots = places.mutableSpan
-    for place in Self.matchOrder..<base.count {
-      spots[Self.slot(base, place, shift)] = UInt32(truncatingIfNeeded: place)
+    var five: UInt64 = 0
+    for place in 0..<base.count {
+      if place >= Self.matchOrder {
+        spots[Self.slot(five, shift)] = UInt32(truncatingIfNeeded: place)
+      }
+      five = five >> 8 | UInt64(base[place]) << 32
     }
   }
 
@@ -205,9 +209,12 @@ struct PlainInsertModel: Sendable {
 
   @inline(__always)
   private static func slot(_ bytes: Span<UInt8>, _ end: Int, _ shift: UInt64) -> Int {
-    let hash =
-      (UInt64(bytes.word(end &- 4)) << 8 | UInt64(bytes.byte(end &- 5)))
-      &* 0x9e37_79b9_7f4a_7c15
-    return Int(hash >> shift)
+    slot(UInt64(bytes.word(end &- 4)) << 8 | UInt64(bytes.byte(end &- 5)), shift)
+  }
+
+  /// The place in the table of five bytes, the first of them lowest.
+  @inline(__always)
+  private static func slot(_ five: UInt64, _ shift: UInt64) -> Int {
+    Int(truncatingIfNeeded: (five &* 0x9e37_79b9_7f4a_7c15) >> shift)
   }
 }
