@@ -89,8 +89,9 @@ extension DeltaHeader {
   var tableBits: Int { Self.tableBits(mode, targetSize) }
 
   private static func tableBits(_ mode: DeltaMode, _ targetSize: UInt64) -> Int {
-    // Where nothing is covered, every byte takes lines of its own.
-    let bits = (mode == .whole ? 66 : 61) - targetSize.leadingZeroBitCount
+    // A byte of new code takes some thirty lines, and so does one of the base that is rehearsed. Where
+    // nothing is covered, every byte does.
+    let bits = (mode == .whole ? 66 : 63) - targetSize.leadingZeroBitCount
     return min(17, max(10, bits))
   }
 

@@ -22,7 +22,7 @@ STORED, DELTA, WHOLE = range(3)
 LARGEST = 1 << 30
 # Lines of the context table as a power of two: limits, and how far they follow the target's size.
 TABLE_BITS = (10, 17)
-TABLE_SHIFT = {DELTA: -3, WHOLE: 2}
+TABLE_SHIFT = {DELTA: -1, WHOLE: 2}
 
 
 def leb(data, place):
