@@ -58,7 +58,8 @@ struct CopyModel: Sendable {
     var isInstruction = false
     /// What it is with its registers renamed.
     var renamed = 0
-    /// Which register a displacement is added to, as far as known; else 0.
+    /// Which register a displacement is added to, or what call frame instructions came before, as far as
+    /// known; else 0.
     var frame = 0
   }
 

@@ -13,6 +13,7 @@ extension DeltaBody {
       if unit.isDerived, codeDerived(unit, base: base, truth: truth, output: &output) { continue }
       predictor.targetSlide = unit.slide
       notes = NoteWalk(start: unit.range.lowerBound)
+      callFrame = CallFrameWalk()
       predictor.frames = FrameWalk(
         start: unit.range.lowerBound, isBlind: coder.without.contains(.frameWalk))
       var place = unit.range.lowerBound
@@ -233,6 +234,11 @@ extension DeltaBody {
         traits.opcode = traits.opcode << 8 & 0xff_ffff | Int(base[old])
       }
       coder.open(.bytes, place)
+      if unit.role == .frames {
+        predictor.frames.advance(to: place, output.span, slide: unit.slide)
+        callFrame.advance(to: place, output.span, record: predictor.frames.record)
+        traits.frame = callFrame.state
+      }
       let actual = coder.isDecoding ? 0 : truth[place]
       output[place] =
         codeNoise(actual, at: place, old: old, unit, base: base, target: output.span)

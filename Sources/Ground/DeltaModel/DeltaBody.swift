@@ -16,6 +16,8 @@ package struct DeltaBody: ~Copyable {
   var predictor: FieldPredictor
   /// The records of a section of notes, as far as they are decoded.
   var notes = NoteWalk(start: 0)
+  /// The call frame instructions of the last record that was looked at.
+  var callFrame = CallFrameWalk()
   /// Numbers of which there are few.
   var numbers = NumberModel(contexts: 1)
 

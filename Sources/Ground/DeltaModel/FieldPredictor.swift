@@ -276,7 +276,8 @@ extension FieldPredictor {
     }
     if kind.registerCount(word) > 0 {
       let value = WordCode.word(
-        kind, old: values.renamed(word, count: kind.registerCount(word)), target: mapped.first,
+        kind, old: values.registers.renamed(word, count: kind.registerCount(word)),
+        target: mapped.first,
         place: newAddress(place), partnerPlace: partner)
       if let value { result.add(UInt64(value)) }
     }

@@ -13,7 +13,7 @@ struct PlainInsertModel: Sendable {
   package static let runCount = 64
   private static let sureLength = 32
 
-  private var bytes = ByteModel(kinds: 128, inputs: 21)
+  private var bytes = ByteModel(kinds: 128, inputs: 23)
   /// For a hash of five bytes where they were last seen: in the base, or behind it in the target.
   private var places: [UInt32]
   private let shift: UInt64
@@ -37,6 +37,8 @@ struct PlainInsertModel: Sendable {
     var offset = 0
     /// What the byte is if it follows from the record before, else -1.
     var guess = -1
+    /// What call frame instructions came before; zeros elsewhere.
+    var callFrame = (long: 0, short: 0)
     /// The diagonal of the cover before.
     var diagonal = 0
   }
@@ -155,7 +157,7 @@ struct PlainInsertModel: Sendable {
     let beside = base.byte(place &+ traits.diagonal)
     let role = traits.role
     let line = text.above(place, target)
-    let contexts: InlineArray<21, ContextHash> = [
+    let contexts: InlineArray<23, ContextHash> = [
       ContextHash(60).with(role << 8 | column),
       ContextHash(61).with(one).with(role),
       ContextHash(62).with(word >> 16),
@@ -178,6 +180,8 @@ struct PlainInsertModel: Sendable {
       ContextHash(79).with(Int(truncatingIfNeeded: text.word)).with(one),
       ContextHash(56).with(Int(truncatingIfNeeded: text.word))
         .with(Int(truncatingIfNeeded: text.wordBefore)),
+      ContextHash(54).with(traits.callFrame.long),
+      ContextHash(55).with(traits.callFrame.short).with(one),
     ]
     let bucket = length == 0 ? 0 : length < 16 ? 1 : length < 31 ? 2 : 3
     return bytes.code(

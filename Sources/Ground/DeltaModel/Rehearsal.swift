@@ -6,7 +6,7 @@ internal import CodeReferences
 /// enough; more would teach what is far away, and cost time.
 enum Rehearsal {
   private static let smallestRadius = 64
-  private static let bytesPerInsert = 5
+  private static let bytesPerInsert = 3
   private static let totals = 3 << 10...64 << 10
 
   /// Returns windows of the base, ascending and apart, around `centers`, which are ascending.

@@ -14,7 +14,7 @@ struct ValueChanges: Sendable {
   private var lastChange = Array(repeating: 0 as UInt64, count: ByteKind.count)
   private var hasChanged = Array(repeating: false, count: ByteKind.count)
   /// What became of each register: a compiler that needs one more gives the others new numbers.
-  private var registers = InlineArray<32, UInt32> { UInt32($0) }
+  private(set) var registers = ArmRegisters()
   /// Whether that is noted; always, but where its worth is measured.
   var followsRegisters = true
 
@@ -25,7 +25,7 @@ struct ValueChanges: Sendable {
     if kind == .armWord {
       result.add(result.old)
       let word = UInt32(truncatingIfNeeded: result.old)
-      result.add(UInt64(renamed(word, count: Self.registerCount(word))))
+      result.add(UInt64(registers.renamed(word, count: ArmRegisters.count(plain: word))))
     }
     guard kind.isConstant else { return }
     let moved = (result.old &+ lastChange[kind.number]) & 0xffff_ffff
@@ -45,8 +45,8 @@ struct ValueChanges: Sendable {
     if kind == .armWord {
       let (before, after) = (UInt32(truncatingIfNeeded: old), UInt32(truncatingIfNeeded: new))
       // Words that differ in more than registers say nothing about these.
-      let count = Self.registerCount(before)
-      if (before ^ after) & ~Self.registerMask(count) == 0 {
+      let count = ArmRegisters.count(plain: before)
+      if ArmRegisters.isRenaming(before, after, count: count) {
         rename(before, after, count: count)
       }
     }
@@ -55,38 +55,10 @@ struct ValueChanges: Sendable {
     if old != new { lastChange[kind.number] = new &- old }
   }
 
-  /// Where an AArch64 instruction has its registers: Rd, Rn, Rm.
-  private static var registerShifts: InlineArray<3, UInt32> { [0, 5, 16] }
-
-  /// How many of Rd, Rn and Rm a plain word has: all in data processing on registers, Rd alone where a
-  /// wide constant is moved, else the first two.
-  private static func registerCount(_ word: UInt32) -> Int {
-    if word >> 25 & 7 == 5 { return 3 }
-    return word & 0x1f80_0000 == 0x1280_0000 ? 1 : 2
-  }
-
-  private static func registerMask(_ count: Int) -> UInt32 {
-    count == 3 ? 0x001f_03ff : count == 2 ? 0x3ff : 0x1f
-  }
-
-  /// `word` with the first `count` of its registers renamed.
-  func renamed(_ word: UInt32, count: Int) -> UInt32 {
-    var result = word
-    for index in 0..<count {
-      let shift = Self.registerShifts[index]
-      let register = Int(word >> shift & 31)
-      result = result & ~(31 << shift) | registers[register] << shift
-    }
-    return result
-  }
-
   /// Takes note of what the first `count` registers of a word became.
   mutating func rename(_ old: UInt32, _ new: UInt32, count: Int) {
     guard followsRegisters else { return }
-    for index in 0..<count {
-      let shift = Self.registerShifts[index]
-      registers[Int(old >> shift & 31)] = new >> shift & 31
-    }
+    registers.learn(old, new, count: count)
   }
 
   @inline(__always)

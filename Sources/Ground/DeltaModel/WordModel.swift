@@ -13,6 +13,8 @@ struct WordModel: Sendable {
   /// Where the match goes on: in the base, or behind it in the target; nothing if `matched` is 0.
   private var match = 0
   private var matched = 0
+  /// What became of the registers of the words along the match.
+  private var registers = ArmRegisters()
 
   /// Makes room for an index of 2^`bits` places.
   init(code: WordCode, bits: Int, baseCount: Int) {
@@ -35,27 +37,33 @@ struct WordModel: Sendable {
     coder: inout BinaryCoder
   ) -> UInt32 {
     if !around.isRehearsal { findMatch(place, target) }
-    var expected: UInt32 = 0
-    if matched > 0 {
-      expected = expectedWord(
-        place, around, target: target, base: base, predictor: &predictor)
-    }
+    let given =
+      matched > 0
+      ? expectedWord(place, around, target: target, base: base, predictor: &predictor) : 0
+    let count = code.isArm ? ArmRegisters.count(given) : 0
+    let expected = matched > 0 ? registers.renamed(given, count: count) : 0
     let address = UInt64(place) &+ around.slide
     let beside = base.word(place &+ around.diagonal)
     let result = codeWord(
       word, expected: expected, beside: beside, length: min(matched, Self.lengthLimit),
       at: place, address: address, target: target, table: &table, coder: &coder)
-    if matched > 0 {
-      match &+= 4
-      if result == expected {
-        matched &+= 1
-      } else if code.masked(result) == code.masked(expected) {
-        matched = max(1, matched >> 1)
-      } else {
-        matched = 0
-      }
-    }
+    if matched > 0 { follow(result, given: given, expected: expected, registerCount: count) }
     return result
+  }
+
+  private mutating func follow(
+    _ word: UInt32, given: UInt32, expected: UInt32, registerCount count: Int
+  ) {
+    match &+= 4
+    let isRenaming = count > 0 && ArmRegisters.isRenaming(given, word, count: count)
+    if isRenaming { registers.learn(given, word, count: count) }
+    if word == expected {
+      matched &+= 1
+    } else if isRenaming || code.masked(word) == code.masked(expected) {
+      matched = max(1, matched >> 1)
+    } else {
+      matched = 0
+    }
   }
 
   private func expectedWord(
@@ -79,6 +87,7 @@ struct WordModel: Sendable {
     let history = WordHistory(target, before: place, code: code)
     if matched == 0, let found = index.place(after: history) {
       (match, matched) = found
+      registers = ArmRegisters()
     }
     index.insert(history, at: index.baseCount &+ place)
   }

@@ -12,7 +12,7 @@ from inserts import (DIGITS, RUN, History, InstructionModel, NoteWalk, PlainMode
 from layout import MASK64, little
 from maps import AddressMap, PositionMap
 from models import ContextTable, NumberModel
-from predict import FrameWalk, Predictor
+from predict import CallFrameWalk, FrameWalk, Predictor
 
 # Bytes of a block before it ends with the next field.
 BLOCK = 64
@@ -27,7 +27,7 @@ LONGEST_DERIVED = 2 << 20
 # Records of .eh_frame have columns up to this.
 FRAME_PERIOD = 32
 # Rehearsal: the first radius of windows, bytes for each inserted one, and the limits of the sum.
-RADIUS, BYTES_PER_INSERT, LEAST, MOST = 64, 5, 3 << 10, 64 << 10
+RADIUS, BYTES_PER_INSERT, LEAST, MOST = 64, 3, 3 << 10, 64 << 10
 
 PERIODS = {elf.RELOCATIONS: 24, elf.SYMBOLS: 24, elf.DYNAMICS: 16, elf.PLT: 16}
 
@@ -131,6 +131,7 @@ class Contents:
             self.predictor.slide = unit.slide
             self.predictor.frames = FrameWalk(unit.start)
             self.notes = NoteWalk(unit.start)
+            self.call_frame = CallFrameWalk()
             place = unit.start
             before = None
             for cover in self.overlapping(unit):
@@ -331,12 +332,21 @@ class Contents:
             kind = mark & 0x3F
             if kind in (kinds.PREFIX, kinds.OPCODE, kinds.MODRM):
                 opcode = opcode << 8 & 0xFFFFFF | self.base[old]
+            frame = 0
+            if unit.role == elf.FRAMES:
+                frame = self.follow_frames(place, unit)[0]
             byte = self.noise(place, old, unit)
             if byte is None:
                 byte = self.copies.byte(kind, unit.role, opcode, (place - begin) % unit.period, old, place,
-                                        self.base, self.output, is_instruction)
+                                        self.base, self.output, is_instruction, frame)
             self.output[place] = byte
             place += 1
+
+    def follow_frames(self, place, unit):
+        """What call frame instructions stand before `place`."""
+        self.predictor.frames.advance(place, self.output, unit.slide)
+        self.call_frame.advance(place, self.output, self.predictor.frames.record)
+        return self.call_frame.state, self.call_frame.short_state
 
     def noise(self, place, old, unit):
         """The byte at `place` if it is one of which nothing can be known, else None."""
@@ -379,7 +389,7 @@ class Contents:
     def insert_plain(self, start, end, unit, cover):
         diagonal = cover.diagonal if cover else 0
         period = FRAME_PERIOD if unit.role == elf.FRAMES else unit.period
-        guess = -1
+        guess, call_frame = -1, (0, 0)
         self.plain.interrupt()
         place = start
         while place < end:
@@ -392,13 +402,14 @@ class Contents:
             else:
                 offset = place - unit.start
                 if unit.role == elf.FRAMES:
+                    call_frame = self.follow_frames(place, unit)
                     frames = self.predictor.frames
-                    frames.advance(place, self.output, unit.slide)
                     record = place - frames.record
                     offset = min(record, FRAME_PERIOD - 1)
                     word = frames.expected(record & ~3, unit.slide)
                     guess = -1 if word is None else word >> 8 * (record & 3) & 255
-                byte = self.plain.byte(place, unit.role, period, offset, guess, diagonal, self.output)
+                byte = self.plain.byte(place, unit.role, period, offset, guess, call_frame, diagonal,
+                                       self.output)
             self.output[place] = byte
             place += 1
 

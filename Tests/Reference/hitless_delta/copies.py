@@ -100,10 +100,10 @@ class CopyModel:
             is_equal = is_equal and byte == guess
         return result
 
-    def byte(self, kind, role, opcode, column, old, place, base, target, is_instruction):
+    def byte(self, kind, role, opcode, column, old, place, base, target, is_instruction,
+             frame):
         """One byte that stands for itself."""
         was = renamed = at(base, old)
-        frame = 0
         if is_instruction:
             frame = self.names.frame
             renamed = self.names.renamed(kind, old, base)

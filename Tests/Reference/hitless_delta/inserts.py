@@ -4,6 +4,7 @@ import kinds
 from fields_x86 import instruction, kind_of_next
 from layout import MASK64, little
 from models import GOLDEN, MIX, ByteModel, FlagModel, context, mix, start
+from predict import ArmRegisters, any_registers
 from coder import check
 
 # Matches count as at most so long.
@@ -105,7 +106,7 @@ def hash_has_changed(place, target, old, base):
 class PlainModel:
     def __init__(self, coder, table, bits, base, indexes_base):
         self.coder, self.table, self.base = coder, table, base
-        self.bytes = ByteModel(128, 21)
+        self.bytes = ByteModel(128, 23)
         self.run_flags = FlagModel(10, 1, 3)
         self.runs = self.next_run = 0
         self.text = TextWalk()
@@ -144,7 +145,7 @@ class PlainModel:
         self.matched += RUN
         return True
 
-    def byte(self, place, role, period, offset, guess, diagonal, target):
+    def byte(self, place, role, period, offset, guess, call_frame, diagonal, target):
         self.find_match(place, target)
         base = self.base
         expected = 0
@@ -182,6 +183,8 @@ class PlainModel:
             context(78, text.field, text.field_hash),
             context(79, text.word, one),
             context(56, text.word, text.word_before),
+            context(54, call_frame[0]),
+            context(55, call_frame[1], one),
         ]
         result = self.bytes.code(self.coder, contexts, role << 2 | bucket(length, 16), self.table)
         if self.matched and result == expected:
@@ -410,6 +413,8 @@ class WordModel:
         self.shift = 64 - bits
         self.followers = {3: {}, 2: {}}
         self.match = self.matched = 0
+        # What became of the registers of the words along the match.
+        self.registers = ArmRegisters()
 
     def slots(self, data, place):
         """Where what follows the last three and two words is noted, addresses left out."""
@@ -436,17 +441,23 @@ class WordModel:
                 found = self.followers[count].get(slots[count], 0)
                 if self.matched == 0 and found:
                     self.match, self.matched = found, WORD_FIRST[count]
+                    self.registers = ArmRegisters()
             self.insert(slots, len(self.base) + place)
         address = place + slide & MASK64
-        expected = self.expected(address, target) if self.matched else 0
+        given = self.expected(address, target) if self.matched else 0
+        count = any_registers(given) if self.words.is_arm else 0
+        expected = self.registers.renamed(given, count) if self.matched else 0
         result = self.word(expected, little(self.base, place + diagonal, 4),
                            min(self.matched, LENGTH_LIMIT), place, address, target,
                            little(target, place, 4) if is_rehearsal else None)
         if self.matched:
             self.match += 4
+            is_renaming = count > 0 and self.registers.same_but_registers(given, result, count)
+            if is_renaming:
+                self.registers.rename(given, result, count)
             if result == expected:
                 self.matched += 1
-            elif self.words.masked(result) == self.words.masked(expected):
+            elif is_renaming or self.words.masked(result) == self.words.masked(expected):
                 self.matched = max(1, self.matched >> 1)
             else:
                 self.matched = 0

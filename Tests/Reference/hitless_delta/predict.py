@@ -47,15 +47,37 @@ class Prediction:
         return (0, 3, 2, 3, 1, 2)[self.source]
 
 
-class ValueChanges:
+class ArmRegisters:
+    """What became of the registers of AArch64 words."""
+
+    def __init__(self):
+        self.registers = list(range(32))
+
+    @staticmethod
+    def same_but_registers(old, new, count):
+        mask = sum(31 << shift for shift in REGISTER_SHIFTS[:count])
+        return (old ^ new) & ~mask == 0
+
+    def renamed(self, word, count):
+        """`word` with the first `count` of its registers as they were renamed last."""
+        result = word
+        for shift in REGISTER_SHIFTS[:count]:
+            result = result & ~(31 << shift) | self.registers[word >> shift & 31] << shift
+        return result
+
+    def rename(self, old, new, count):
+        for shift in REGISTER_SHIFTS[:count]:
+            self.registers[old >> shift & 31] = new >> shift & 31
+
+
+class ValueChanges(ArmRegisters):
     """How constants change: each as it changed last time, or by as much as the one before."""
 
     def __init__(self):
+        super().__init__()
         self.entries = {}
         self.last_change = [0] * kinds.COUNT
         self.has_changed = [False] * kinds.COUNT
-        # What became of each register of AArch64 code.
-        self.registers = list(range(32))
 
     @staticmethod
     def slot(kind, value):
@@ -93,22 +115,6 @@ class ValueChanges:
             if old != new:
                 self.last_change[kind] = new - old
 
-    @staticmethod
-    def same_but_registers(old, new, count):
-        mask = sum(31 << shift for shift in REGISTER_SHIFTS[:count])
-        return (old ^ new) & ~mask == 0
-
-    def renamed(self, word, count):
-        """`word` with the first `count` of its registers as they were renamed last."""
-        result = word
-        for shift in REGISTER_SHIFTS[:count]:
-            result = result & ~(31 << shift) | self.registers[word >> shift & 31] << shift
-        return result
-
-    def rename(self, old, new, count):
-        for shift in REGISTER_SHIFTS[:count]:
-            self.registers[old >> shift & 31] = new >> shift & 31
-
 
 def word_registers(word):
     """How many of Rd, Rn and Rm an AArch64 word has that names no address."""
@@ -117,12 +123,75 @@ def word_registers(word):
     return 1 if word & 0x1F800000 == 0x12800000 else 2
 
 
+def any_registers(word):
+    """The same for any word; branches count as without."""
+    if word & 0x1C000000 == 0x14000000:
+        return 0
+    return 1 if word & 0x1F000000 == 0x10000000 else word_registers(word)
+
+
 def reference_registers(kind, word):
     """The same for words that name an address."""
     if kind == kinds.ARM_BRANCH19:
         # B.cond has a condition where others have a register.
         return 0 if word >> 24 == 0x54 else 1
     return {kinds.ARM_LOW12: 2, kinds.ARM_ADRP: 1, kinds.ARM_ADR: 1, kinds.ARM_BRANCH14: 1}.get(kind, 0)
+
+
+class CallFrameWalk:
+    """Follows the call frame instructions of an FDE while they are decoded."""
+
+    # How many operands follow, all of them LEB128 or one of so many bytes.
+    OPERANDS = ({operation: 1 for operation in (*range(0x80, 0xC0), 6, 7, 8, 0x0D, 0x0E, 0x12, 0x13, 0x2E)}
+                | {operation: 2 for operation in (5, 9, 0x0C, 0x14, 0x2F)})
+    STEPS = {2: 1, 3: 2, 4: 4}
+
+    def __init__(self):
+        self.record = -1
+        self.restart()
+
+    def restart(self):
+        # Where the next byte stands, behind an augmentation that may not be passed yet.
+        self.next = self.record + 17
+        self.is_skipped = False
+        # The instruction whose operands come next and how many are left; the last two instructions.
+        self.operation = self.left = self.last = self.before = 0
+
+    @property
+    def state(self):
+        return self.operation << 32 | self.last << 16 | self.before
+
+    @property
+    def short_state(self):
+        return self.operation << 16 | self.last
+
+    def advance(self, place, target, record):
+        if record != self.record:
+            self.record = record
+            self.restart()
+        if self.next < place and not self.is_skipped:
+            self.is_skipped = True
+            if little(target, self.record + 4, 4):
+                self.next += little(target, self.next - 1, 1)
+        while self.next < place:
+            self.add(little(target, self.next, 1))
+            self.next += 1
+
+    def add(self, byte):
+        is_step = (self.operation or byte) in self.STEPS or (self.operation or byte) >> 6 == 1
+        if self.operation:
+            if self.operation in self.STEPS or byte < 0x80:
+                self.left -= 1
+            if not is_step:
+                self.last = self.last & 0xFF00 | byte
+            if self.left == 0:
+                self.operation = 0
+            return
+        self.left = self.OPERANDS.get(byte, self.STEPS.get(byte, 0))
+        if self.left:
+            self.operation = byte
+        if not is_step:
+            self.before, self.last = self.last, byte << 8
 
 
 class FrameWalk:
