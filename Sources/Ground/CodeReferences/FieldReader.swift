@@ -40,6 +40,24 @@ public struct FieldReader: Sendable {
     return ByteKind(rawValue: kinds[slot &<< 12 | offset & 4095])
   }
 
+  /// How many bytes from `offset` on are not the first of a field, at least as far as the page goes, and
+  /// at most `limit`, which is not below 0.
+  package mutating func runLength(at offset: Int, limit: Int) -> Int {
+    let slot = (offset >> 12) & (Self.slotCount &- 1)
+    if indices[slot] != offset >> 12 { load(offset >> 12, slot) }
+    let kinds = kinds.span
+    let start = slot << 12 | offset & 4095
+    let end = min(limit, 4096 &- (offset & 4095))
+    var count = 0
+    while count &+ 8 <= end {
+      let marks = kinds.littleEndian64(at: start &+ count) & 0x4040_4040_4040_4040
+      if marks != 0 { return count &+ (marks.trailingZeroBitCount >> 3) }
+      count &+= 8
+    }
+    while count < end && kinds[start &+ count] & ByteKind.first == 0 { count &+= 1 }
+    return count
+  }
+
   /// How many bytes after the word at `offset` its partner stands, 0 when it has none.
   @inline(__always)
   package mutating func partner(at offset: Int) -> Int {

@@ -167,6 +167,12 @@ extension DeltaBody {
     let wanted = min(range.upperBound, place &+ Self.blockCount)
     while place < wanted {
       let old = place &+ diagonal
+      let run = predictor.reader.runLength(at: old, limit: wanted &- place)
+      if run > 0 {
+        Self.copy(base, old..<old &+ run, at: place, to: &output)
+        place &+= run
+        continue
+      }
       let kind = predictor.reader.kind(at: old)
       let plain = kind.plain
       guard kind.isFirst, plain.isField, place &+ plain.width <= range.upperBound else {
@@ -184,6 +190,17 @@ extension DeltaBody {
     return place
   }
 
+  /// Copies `range` of the base, checking bounds once.
+  @inline(__always)
+  private static func copy(
+    _ base: Span<UInt8>, _ range: Range<Int>, at place: Int, to output: inout MutableSpan<UInt8>
+  ) {
+    let part = base.extracting(range)
+    guard place >= 0 && place <= output.count &- part.count else { return }
+    for index in 0..<part.count { unsafe output[unchecked: place &+ index] = part[index] }
+  }
+
+  @inline(__always)
   private static func write(
     _ value: UInt64, _ width: Int, at place: Int, in output: inout MutableSpan<UInt8>
   ) {
