@@ -31,7 +31,7 @@ package struct ContextTable: Sendable {
     for index in 0..<n {
       let hash = contexts[index].with(index << 8 | above).value
       let first = (Int(truncatingIfNeeded: hash & 0xffff_ffff) & mask) &* lineWords
-      others |= words[first] ^ check(hash)
+      others |= unsafe words[unchecked: first] ^ check(hash)
       hashes[index] = hash
       lines[index] = first
     }

@@ -53,7 +53,8 @@ package struct FlagModel: Sendable {
     let slots = slots.span
     let stretch = tables.stretch.span.extracting(0..<65536)
     for index in 0..<n {
-      inputs[index] = Mixing.input(slots[places[index]], stretch: stretch)
+      // A place is what is left of 64 bits after a shift by `shift`: below the number of slots.
+      inputs[index] = Mixing.input(unsafe slots[unchecked: places[index]], stretch: stretch)
     }
   }
 
@@ -65,8 +66,8 @@ package struct FlagModel: Sendable {
     let rates = tables.rate.span.extracting(0..<1024)
     for index in 0..<n {
       let place = places[index]
-      slots[place] = AdaptiveBit.updated(
-        slots[place], bit: bit, limit: Self.countLimit, rates: rates)
+      unsafe slots[unchecked: place] = AdaptiveBit.updated(
+        unsafe slots[unchecked: place], bit: bit, limit: Self.countLimit, rates: rates)
     }
   }
 }

@@ -12,6 +12,8 @@ struct LearnedAddresses: Sendable {
   }
 
   private var chunks: [[Pair]] = []
+  /// The first address of each chunk.
+  private var heads: [UInt64] = []
   private var count = 0
 
   /// Returns where `old` was seen to go, or else the nearest address below it and where that went.
@@ -37,20 +39,20 @@ struct LearnedAddresses: Sendable {
   /// The last pair that is not above `old`.
   private func position(_ old: UInt64) -> (chunk: Int, place: Int)? {
     var low = 0
-    var high = chunks.count
+    var high = heads.count
     while low < high {
-      let middle = (low + high) / 2
-      if chunks[middle][0].old <= old { low = middle + 1 } else { high = middle }
+      let middle = (low &+ high) / 2
+      if heads[middle] <= old { low = middle &+ 1 } else { high = middle }
     }
     guard low > 0 else { return nil }
-    let chunk = low - 1
+    let chunk = low &- 1
     low = 0
     high = chunks[chunk].count
     while low < high {
-      let middle = (low + high) / 2
-      if chunks[chunk][middle].old <= old { low = middle + 1 } else { high = middle }
+      let middle = (low &+ high) / 2
+      if chunks[chunk][middle].old <= old { low = middle &+ 1 } else { high = middle }
     }
-    return (chunk, low - 1)
+    return (chunk, low &- 1)
   }
 
   private mutating func insert(_ pair: Pair, chunk: Int, place: Int) {
@@ -58,12 +60,15 @@ struct LearnedAddresses: Sendable {
     count += 1
     guard !chunks.isEmpty else {
       chunks = [[pair]]
+      heads = [pair.old]
       return
     }
     chunks[chunk].insert(pair, at: place)
+    heads[chunk] = chunks[chunk][0].old
     if chunks[chunk].count > Self.chunkLimit {
       let half = chunks[chunk].count / 2
       chunks.insert(Array(chunks[chunk][half...]), at: chunk + 1)
+      heads.insert(chunks[chunk][half].old, at: chunk + 1)
       chunks[chunk].removeSubrange(half...)
     }
   }

@@ -54,7 +54,8 @@ struct PlainInsertModel: Sendable {
     var five: UInt64 = 0
     for place in 0..<base.count {
       if place >= Self.matchOrder {
-        spots[Self.slot(five, shift)] = UInt32(truncatingIfNeeded: place)
+        // A slot is what is left of 64 bits after a shift: below the number of places.
+        unsafe spots[unchecked: Self.slot(five, shift)] = UInt32(truncatingIfNeeded: place)
       }
       five = five >> 8 | UInt64(base[place]) << 32
     }
