@@ -15,8 +15,8 @@ final class RunningDaemon {
   private var socket: UDPSocket
   private let upf: IPv4Endpoint
 
-  /// Starts it and waits until it is ready.
-  init(_ address: String) throws {
+  /// Starts it, with `more` arguments, and waits until it is ready.
+  init(_ address: String, more: [String] = []) throws {
     self.address = address
     directory = try TemporaryDirectory()
     try directory.write("s.yaml", Array(SessionFileTests.sound.utf8))
@@ -28,7 +28,7 @@ final class RunningDaemon {
     socket = try UDPSocket(binding: IPv4Endpoint(address: local, port: 2152))
     upf = IPv4Endpoint(address: try #require(IPv4Address(address)), port: 2152)
     process.executableURL = URL(fileURLWithPath: try BuiltProduct.path("upfd"))
-    process.arguments = try arguments(state: "state", statistics: "stats")
+    process.arguments = try arguments(state: "state", statistics: "stats") + more
     process.standardOutput = FileHandle(forWritingAtPath: directory.path("out"))
     process.standardError = FileHandle(forWritingAtPath: directory.path("err"))
     try process.run()

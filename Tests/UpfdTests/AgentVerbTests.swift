@@ -1,0 +1,92 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The verbs of `hitless agent`, as an operator types them.
+extension RunningTests {
+  @Test func `the agent of a running upfd is steered from the command line`() throws {
+    let operations = try Operations()
+    let daemon = try RunningDaemon("127.77.0.5", more: operations.arguments)
+    defer { daemon.kill() }
+    #expect(try operations.agent("doctor").output.hasPrefix("fine: state directory: "))
+    try operations.refuse(52, "state", "activate")
+    try operations.refuse(40, "not-for-target", "install", operations.path("other.hlp"))
+    try operations.refuse(10, "format", "install", operations.path("vendor.pub"))
+    try operations.refuse(61, "io", "install", operations.path("missing.hlp"))
+
+    let installed = try operations.object("install", operations.path("fix.hlp"))
+    #expect((installed["transaction"] as? [String: Any])?["state"] as? String == "staged")
+    try operations.refuse(51, "busy", "install", operations.path("fix.hlp"))
+    #expect(try operations.object("activate")["state"] as? String == "active")
+    let rolledBack = try operations.object("rollback", "--reason", "a second look")
+    #expect(rolledBack["state"] as? String == "rolled-back")
+    let exercised = try operations.object("exercise", "--count", "10")
+    #expect(exercised["swaps"] as? Int == 10)
+    #expect(try operations.agent("activate").status == 0)
+    #expect(try operations.agent("confirm").status == 0)
+    try operations.refuse(52, "state", "rollback")
+
+    let listed = try operations.object("list")
+    #expect(listed["confirmed"] as? Int == 1)
+    #expect(try operations.agent("list").output.contains("  qer: qer 1.0.2, build-id "))
+    let watched = try operations.agent("watch", "--after", "0", "--events", "3", "--json").output
+    let kinds = try watched.split(separator: "\n").map { line in
+      (try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])?["kind"]
+        as? String
+    }
+    #expect(kinds == ["opened", "started", "refused"])
+    #expect(try daemon.end() == 0)
+    try operations.refuse(61, "io", "list")
+  }
+}
+
+/// A vendor's key, patches of two products, and the socket of the agent.
+private struct Operations {
+  private let directory: TemporaryDirectory
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    try hitless("keygen", "--out", path("vendor"))
+    for (file, product) in [("fix.hlp", "upf"), ("other.hlp", "smf")] {
+      try hitless(
+        "diff", try BuiltModules.path("qer", "1.0.1"), try BuiltModules.path("qer", "1.0.2"), "-o",
+        path(file), "--key", path("vendor.key"), "--product", product)
+    }
+  }
+
+  /// What upfd is told.
+  var arguments: [String] {
+    ["--control", path("agent"), "--trust", path("vendor.pub"), "--product", "upf"]
+  }
+
+  func path(_ name: String) -> String { directory.path(name) }
+
+  /// What `hitless agent` says.
+  func agent(_ words: String...) throws -> ProgramRun { try agent(words) }
+
+  /// The object that a verb answers with.
+  func object(_ words: String...) throws -> [String: Any] {
+    let outcome = try agent(words + ["--json"])
+    #expect(outcome.status == 0, "\(words): \(outcome.errors)")
+    return try #require(
+      try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+  }
+
+  /// Expects a refusal of the class, for people and as JSON.
+  func refuse(_ code: Int32, _ kind: String, _ words: String...) throws {
+    let outcome = try agent(words + ["--json"])
+    #expect(outcome.status == code, "\(words): \(outcome.errors)")
+    #expect(outcome.errors.hasPrefix("hitless: error: "), "\(words)")
+    let object = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8))
+    #expect((object as? [String: Any])?["class"] as? String == kind, "\(words): \(outcome.output)")
+  }
+
+  private func agent(_ words: [String]) throws -> ProgramRun {
+    try run(try BuiltProduct.path("hitless"), ["agent", "--socket", path("agent")] + words)
+  }
+
+  private func hitless(_ words: String...) throws {
+    let outcome = try run(try BuiltProduct.path("hitless"), words)
+    try #require(outcome.status == 0, "\(words): \(outcome.errors)")
+  }
+}
