@@ -6,8 +6,9 @@ import Testing
 @Suite("The programs in tools")
 struct ToolUsageTests {
   static let tools = [
-    "bench", "build-modules", "corpus/build-fix-pairs", "corpus/fetch-wheel-pairs",
-    "corpus/judge-x86", "demo", "demo.d/report", "fuzz", "install", "lint", "setup", "test",
+    "bench", "build-modules", "corpus/build-cross-pairs", "corpus/build-fix-pairs",
+    "corpus/fetch-wheel-pairs", "corpus/judge-deltas", "corpus/judge-x86", "demo", "demo.d/report",
+    "fuzz", "install", "lint", "setup", "test",
   ]
   private static let folder = "\(TestModule.root)/tools"
 
@@ -45,7 +46,10 @@ struct ToolUsageTests {
     ("bench", []), ("bench", ["nothing"]), ("build-modules", ["--out"]),
     ("build-modules", ["nothing"]), ("corpus/build-fix-pairs", ["--out"]),
     ("corpus/build-fix-pairs", ["nothing"]), ("corpus/fetch-wheel-pairs", ["--out"]),
-    ("corpus/fetch-wheel-pairs", ["nothing"]), ("corpus/judge-x86", []), ("demo", ["--packets"]),
+    ("corpus/fetch-wheel-pairs", ["nothing"]), ("corpus/judge-x86", []),
+    ("corpus/build-cross-pairs", ["--out"]), ("corpus/build-cross-pairs", ["nothing"]),
+    ("corpus/judge-deltas", ["--effort"]), ("corpus/judge-deltas", ["--effort", "some"]),
+    ("corpus/judge-deltas", ["nothing"]), ("demo", ["--packets"]),
     ("demo", ["--swaps", "0"]), ("demo.d/report", []), ("fuzz", []), ("fuzz", ["nothing"]),
     ("fuzz", ["delta", "--seconds"]), ("fuzz", ["delta", "--seconds", "some"]), ("install", []),
     ("install", ["--prefix"]), ("install", ["here"]), ("setup", ["--build", "--nonsense"]),
