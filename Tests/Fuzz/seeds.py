@@ -2,6 +2,7 @@
 """Makes the inputs that the fuzzers start from: small real libraries and the deltas between them.
 
     Tests/Fuzz/seeds.py HITLESS DIR
+    Tests/Fuzz/seeds.py --pairs DIR     only the pairs themselves: DIR/NAME.old and DIR/NAME.new
 
 Compiles two versions of a few sources for each machine that a compiler here knows (LoongArch64 if
 tools/corpus/build-cross-pairs has been run), in several shapes (objects, linked, stripped, without section
@@ -119,10 +120,19 @@ def write(hitless, out, scratch):
     print(f"{count} pairs of small files")
 
 
+def write_pairs(out, scratch):
+    out.mkdir(parents=True, exist_ok=True)
+    for name, old, new in pairs(scratch):
+        (out / f"{name}.old").write_bytes(old)
+        (out / f"{name}.new").write_bytes(new)
+
+
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     with tempfile.TemporaryDirectory(prefix="hitless-seeds-") as scratch:
+        if sys.argv[1] == "--pairs":
+            return write_pairs(pathlib.Path(sys.argv[2]), pathlib.Path(scratch))
         write(str(pathlib.Path(sys.argv[1]).resolve()), pathlib.Path(sys.argv[2]), pathlib.Path(scratch))
 
 
