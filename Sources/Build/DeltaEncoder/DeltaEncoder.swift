@@ -63,6 +63,8 @@ package enum DeltaEncoder {
 
   /// Of files up to this size several alignments are tried.
   private static let triedSize = 3 << 20
+  /// What an inserted byte may cost, in bits, of code and of other bytes; the likeliest first.
+  private static let byteCosts: [(Double, Double)] = [(2.6, 4), (1.8, 3.5), (1.4, 3)]
 
   private struct Trial: Sendable {
     let delta: EncodedDelta?
@@ -75,7 +77,7 @@ package enum DeltaEncoder {
   ) -> [Trial] {
     let tries = pair.effort == .thorough && pair.base.count + pair.target.count <= 2 * triedSize
     let thresholds = tries ? [8, 6, 10] : [8]
-    let costs = tries ? [2.3, 1.2, 3.5] : [2.3]
+    let costs = tries ? Self.byteCosts : [Self.byteCosts[0]]
     let rounds = pair.labelRounds
     let results = Guarded<[Int: [Trial]]>([:])
     let meter = ProgressMeter(parts: thresholds.count * (1 + rounds + costs.count), progress)
@@ -85,7 +87,7 @@ package enum DeltaEncoder {
       var trials: [Trial] = []
       for cost in costs {
         defer { meter.finishPart() }
-        let chosen = pair.chosen(covers, byteCost: (cost, 5))
+        let chosen = pair.chosen(covers, byteCost: cost)
         if chosen.isEmpty || seen.contains(chosen) { continue }
         seen.append(chosen)
         trials.append(
