@@ -74,6 +74,20 @@ struct DeltaRoundTripTests {
     #expect(count < 2 * 400, "\(count) bytes")
   }
 
+  /// A new id in an otherwise identical file costs its bytes and a flag: nobody pays for being surprised.
+  @Test func `the id of a build costs what it is`() throws {
+    let base = try BuiltModules.bytes("qer", "1.0.0")
+    let head: [UInt8] = [4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, 0x47, 0x4e, 0x55, 0]
+    let start = try #require(
+      base.indices.first { base[$0...].starts(with: head) }.map { $0 + head.count })
+    var generator = SeededGenerator(seed: 6)
+    var target = base
+    target.replaceSubrange(start..<start + 20, with: generator.bytes(20))
+    let same = try expectRoundTrip(base, base).bytes.count
+    let count = try expectRoundTrip(base, target).bytes.count
+    #expect(count <= same + 22, "\(count) bytes, \(same) for the same file")
+  }
+
   @discardableResult
   private func expectRoundTrip(
     _ base: [UInt8], _ target: [UInt8], _ what: Comment? = nil

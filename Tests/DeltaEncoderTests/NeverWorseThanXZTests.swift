@@ -1,0 +1,120 @@
+import DeltaDecoder
+import DeltaEncoder
+import DeltaModel
+import Foundation
+import TestSupport
+import Testing
+
+/// Without a base that helps, a delta must not be larger than what everybody has: `xz -9e` of the file.
+///
+/// The inputs are of the kinds that general compressors are good at.
+@Suite(
+  "Never worse than xz",
+  .enabled(if: FileManager.default.isExecutableFile(atPath: NeverWorseThanXZTests.program)))
+struct NeverWorseThanXZTests {
+  static let program = "/usr/bin/xz"
+
+  /// Inputs by name; each is made when it is asked for.
+  static let inputs: [(name: String, bytes: @Sendable () -> [UInt8])] =
+    texts + tables
+    + [
+      ("nothing", { [] }),
+      ("one line", { Array("hello world\n".utf8) }),
+      ("zeros", { Array(repeating: 0, count: 200_000) }),
+      ("noise", { noise(20_000) }),
+      ("a block of noise, again and again", { repeated(noise(3000), 60) }),
+      ("a line, again and again", { repeated(Array("the quick brown fox\n".utf8), 4000) }),
+      ("base64", { Array(Data(noise(15_000)).base64EncodedString().utf8) }),
+      ("noise, compressed", { compressed(noise(20_000)) }),
+      ("text, compressed", { compressed(source("docs/format.md")) }),
+      ("a document", { source("docs/format.md") }),
+      ("a program", { source("tools/lint") }),
+      ("sources", { sources() }),
+    ]
+
+  private static let texts: [(name: String, bytes: @Sendable () -> [UInt8])] = [
+    ("numbers", { lines(20_000) { "\($0 + 1)" } }),
+    ("few numbers", { lines(1000) { "\($0 + 1)" } }),
+    ("every seventh number", { lines(4000) { "\($0 * 7)" } }),
+    ("hexadecimal numbers", { lines(8000) { String($0 * 16, radix: 16) } }),
+    ("addresses", { lines(10_000) { "10.0.\($0 >> 8).\($0 & 255)" } }),
+    ("keys and values", { lines(3000) { "key\($0)=value\($0 * $0 % 1000)" } }),
+    ("CSV", { lines(3000) { "\($0),item\($0 % 37),\($0 * 25).\($0 % 10),\($0 * 7919 % 1000)" } }),
+    (
+      "a log",
+      {
+        lines(3000) {
+          "2026-03-0\($0 / 400)T12:\($0 % 60):07Z upfd[\(1000 + $0 / 900)]: session "
+            + "\(String($0 &* 2_654_435_761 & 0xffff_ffff, radix: 16)) modified seid=\($0)"
+        }
+      }
+    ),
+    (
+      "JSON",
+      {
+        lines(2000) {
+          " {\"id\": \($0), \"name\": \"user\($0)\", \"active\": \($0 % 3 == 0), \"score\": \($0 * 31 % 97)},"
+        }
+      }
+    ),
+    ("XML", { lines(2000) { " <row id=\"\($0)\"><teid>\(4096 + $0)</teid></row>" } }),
+  ]
+
+  private static let tables: [(name: String, bytes: @Sendable () -> [UInt8])] = [
+    ("bytes that count", { (0..<40_000).map { UInt8(truncatingIfNeeded: $0) } }),
+    ("words that count", { words(20_000) { UInt32($0) } }),
+    ("words that count by 24", { words(20_000) { UInt32($0 * 24 + 0x40_0000) } }),
+    ("records", { words(20_000) { UInt32($0 % 4 == 3 ? 7 : $0 / 4 * ($0 % 4 + 1)) } }),
+    ("hashes", { words(2000) { UInt32(truncatingIfNeeded: $0 &* 2_654_435_761) } }),
+    ("a picture", { (0..<60_000).map { UInt8(truncatingIfNeeded: $0 / 600 * ($0 % 600) >> 8) } }),
+  ]
+
+  @Test(arguments: inputs.map(\.name))
+  func `a file of no use to a base is at most as large`(name: String) throws {
+    let input = try #require(Self.inputs.first { $0.name == name })
+    let target = input.bytes()
+    let delta = DeltaEncoder.encode(base: [], target: target)
+    #expect(try DeltaDecoder.decode(delta.bytes, base: []).elementsEqual(target))
+    let other = Self.compressed(target).count
+    #expect(delta.bytes.count <= other, "\(delta.bytes.count) bytes, xz \(other)")
+  }
+
+  private static func compressed(_ bytes: [UInt8]) -> [UInt8] {
+    guard let scratch = try? TemporaryDirectory(), let path = try? scratch.write("file", bytes),
+      let made = try? run(program, ["-9e", "-k", path]), made.status == 0
+    else { return [] }
+    return (try? scratch.bytes("file.xz")) ?? []
+  }
+
+  private static func noise(_ count: Int) -> [UInt8] {
+    var generator = SeededGenerator(seed: 11)
+    return generator.bytes(count)
+  }
+
+  private static func repeated(_ bytes: [UInt8], _ count: Int) -> [UInt8] {
+    Array(repeatElement(bytes, count: count).joined())
+  }
+
+  private static func lines(_ count: Int, _ line: (Int) -> String) -> [UInt8] {
+    (0..<count).flatMap { Array((line($0) + "\n").utf8) }
+  }
+
+  private static func words(_ count: Int, _ word: (Int) -> UInt32) -> [UInt8] {
+    (0..<count).flatMap { index in
+      (0..<4).map { UInt8(truncatingIfNeeded: word(index) >> UInt32(8 * $0)) }
+    }
+  }
+
+  /// A file of this repository.
+  private static func source(_ path: String) -> [UInt8] {
+    (try? Data(contentsOf: URL(fileURLWithPath: "\(TestModule.root)/\(path)"))).map { [UInt8]($0) }
+      ?? []
+  }
+
+  /// Sources of the codec, one behind the other.
+  private static func sources() -> [UInt8] {
+    let folder = "Sources/Ground/DeltaModel"
+    let names = try? FileManager.default.contentsOfDirectory(atPath: "\(TestModule.root)/\(folder)")
+    return (names ?? []).sorted().flatMap { source("\(folder)/\($0)") }
+  }
+}
