@@ -100,9 +100,9 @@ package struct ElfLayout: Sendable {
     for extent in files { owned[extent.section] = extent.range }
     self.owned = owned
     let memory = Self.addressRanges(of: sections, isRelocatable: header.isRelocatable, owned: owned)
-    addressStarts = memory.map(\.start)
-    addressEnds = memory.map(\.end)
-    addressSections = memory.map(\.section)
+    addressStarts = memory.map { $0.start }
+    addressEnds = memory.map { $0.end }
+    addressSections = memory.map { $0.section }
   }
 
   /// No frame at all.

@@ -43,7 +43,7 @@ struct SegmentSections {
     // Of tables at one place the one whose header comes first.
     tables = tables.enumerated()
       .sorted { ($0.element.offset, $0.offset) < ($1.element.offset, $1.offset) }
-      .map(\.element)
+      .map { $0.element }
     // Of a segment that begins with the headers the rest is a section.
     let head = UInt64(frames.first?.upperBound ?? 0)
     for load in loads { append(load, tables: tables, after: head) }
