@@ -6,15 +6,19 @@
 out=$here/../../.build/corpus
 wanted=()
 
-# parse_options USAGE-LINES TABLE OPTION...: fills $out and $wanted; names must be in the table.
+# parse_options USAGE-LINES TABLE OPTION...: fills $out, $table and $wanted; names must be in the table.
 parse_options() {
-  local lines=$1 table=$2 name
+  local lines=$1 name
+  table=$2
   shift 2
   while (($#)); do
     case $1 in
       -h | --help) usage "$lines" && exit 0 ;;
       --out) (($# > 1)) || { usage "$lines" >&2 && exit 2; }
         out=$2
+        shift 2 ;;
+      --table) (($# > 1)) || { usage "$lines" >&2 && exit 2; }
+        table=$2
         shift 2 ;;
       -*) usage "$lines" >&2 && exit 2 ;;
       *) break ;;
