@@ -17,7 +17,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ZIG = ROOT / ".build" / "corpus" / ".zig"
-# Bytes of a delta file before the blob (docs/format.md, section 8.15).
+# Bytes of a delta file before the blob (docs/format.md, section 8.16).
 FILE_HEADER = 84
 # Larger files are left out: most of a fuzzer's changes should matter.
 LARGEST = 24 << 10

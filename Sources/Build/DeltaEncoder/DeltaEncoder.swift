@@ -101,7 +101,7 @@ package enum DeltaEncoder {
   }
 
   /// Finds covers, first with addresses left out, then with labels that follow from the covers before.
-  private static func alignedCovers(
+  static func alignedCovers(
     _ pair: PreparedPair, threshold: Int, _ meter: ProgressMeter
   ) -> [Cover] {
     var covers = find(

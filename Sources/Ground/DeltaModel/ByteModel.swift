@@ -8,10 +8,10 @@ package struct ByteModel: Sendable {
   private static let startWeight: Int32 = 14_418
   private static let surest = 16
 
-  private var kindWeights: [Int32]
-  private var seenWeights: [Int32]
-  private var pathWeights: [Int32]
-  private var finalWeights: [Int32]
+  var kindWeights: [Int32]
+  var seenWeights: [Int32]
+  var pathWeights: [Int32]
+  var finalWeights: [Int32]
   private var map: ProbabilityMap
   private let tables = CodingTables.shared
 

@@ -9,8 +9,8 @@ struct CodeInsertModel: Sendable {
   private static let lengthLimit = 31
   private static let firstLength = (three: 16, two: 6)
 
-  private var bytes = ByteModel(kinds: 128, inputs: 16)
-  private var choices = FlagModel(bits: 12, sets: 4, inputs: 3)
+  var bytes = ByteModel(kinds: 128, inputs: 16)
+  var choices = FlagModel(bits: 12, sets: 4, inputs: 3)
   private var index: InstructionIndex
   private var history = InstructionHistory()
 

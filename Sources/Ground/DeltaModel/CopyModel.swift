@@ -6,12 +6,12 @@ internal import CodeReferences
 /// each byte one flag; what was foretold wrongly is coded knowing what it was, what came before, and
 /// what the instruction or record around it is.
 struct CopyModel: Sendable {
-  private var blockFlags = FlagModel(bits: 14, sets: 128, inputs: 5)
-  private var fieldFlags: FlagModel
-  private var byteFlags: FlagModel
-  private var bytes = ByteModel(kinds: 64, inputs: 13)
-  private var addresses = ByteModel(kinds: 128, inputs: 6)
-  private var renamedFlags = FlagModel(bits: 12, sets: 8, inputs: 5)
+  var blockFlags = FlagModel(bits: 14, sets: 128, inputs: 5)
+  var fieldFlags: FlagModel
+  var byteFlags: FlagModel
+  var bytes = ByteModel(kinds: 64, inputs: 13)
+  var addresses = ByteModel(kinds: 128, inputs: 6)
+  var renamedFlags = FlagModel(bits: 12, sets: 8, inputs: 5)
 
   /// What became of registers (x86-64).
   var names = RegisterNames()

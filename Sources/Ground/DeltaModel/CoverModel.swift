@@ -19,10 +19,10 @@ package struct CoverModel: Sendable {
     case elsewhere = 2
   }
 
-  private var gaps = NumberModel(contexts: 9)
-  private var counts = NumberModel(contexts: 6)
-  private var jumps = NumberModel(contexts: 4)
-  private var choices = FlagModel(bits: 12, sets: 8, inputs: 3)
+  var gaps = NumberModel(contexts: 9)
+  var counts = NumberModel(contexts: 6)
+  var jumps = NumberModel(contexts: 4)
+  var choices = FlagModel(bits: 12, sets: 8, inputs: 3)
 
   private var last = Cover(target: 0, base: 0, count: 0)
   private var earlierDiagonal = 0

@@ -36,6 +36,8 @@ package struct DeltaAblation: OptionSet, Sendable {
 
   /// Registers are expected to keep their numbers (AArch64, x86-64).
   package static let renamedRegisters = DeltaAblation(rawValue: 1 << 12)
+  /// The models start without knowing anything.
+  package static let prior = DeltaAblation(rawValue: 1 << 31)
 
   /// All parts by name, in the order of the work.
   package static let parts: [(name: String, part: DeltaAblation)] = [
@@ -44,6 +46,6 @@ package struct DeltaAblation: OptionSet, Sendable {
     ("learned-addresses", .learnedAddresses), ("learned-values", .learnedValues),
     ("renamed-registers", .renamedRegisters),
     ("rehearsal", .rehearsal), ("derived-tables", .derivedTables), ("frame-walk", .frameWalk),
-    ("final-mixer", .finalMixer), ("refinement", .refinement),
+    ("final-mixer", .finalMixer), ("refinement", .refinement), ("prior", .prior),
   ]
 }

@@ -20,6 +20,9 @@ package struct DeltaBody: ~Copyable {
   var callFrame = CallFrameWalk()
   /// Numbers of which there are few.
   var numbers = NumberModel(contexts: 1)
+  /// The models of what comes before the contents, as they have become.
+  let frontModel: FrontMatterModel
+  let coverModel: CoverModel
 
   let plan: ContentPlan
   let front: FrontMatter
@@ -61,19 +64,27 @@ package struct DeltaBody: ~Copyable {
     return output
   }
 
-  private init(
+  /// Codes what comes before the contents.
+  ///
+  /// Prior and number of lines are those of the header but in training.
+  init(
     coder given: consuming BinaryCoder, header: DeltaHeader, base: [UInt8],
-    fields: FieldMap, known: (front: FrontMatter, covers: [Cover])?
+    fields: FieldMap, known: (front: FrontMatter, covers: [Cover])?,
+    prior givenPrior: DeltaPrior? = nil, tableBits: Int? = nil
   ) throws(FormatError) {
     let size = Int(header.targetSize)
     var coder = given
+    let prior = givenPrior ?? (coder.without.contains(.prior) ? .none : header.mode.prior)
     var frontModel = FrontMatterModel()
+    frontModel.start(prior)
     coder.open(.frame, 0)
     var front = try frontModel.code(
       known?.front, base: fields.layout, fileSize: size, coder: &coder)
+    var coverModel = CoverModel(
+      starts: fields.starts, targetSize: size, baseSize: base.count)
+    coverModel.start(prior)
     let covers = try Self.codeCovers(
-      known?.covers, count: Int(header.coverCount), starts: fields.starts, targetSize: size,
-      baseSize: base.count, coder: &coder)
+      known?.covers, count: Int(header.coverCount), model: &coverModel, coder: &coder)
     front.takeRoles(from: fields.layout)
     let knowsFields =
       fields.layout?.machine == front.layout?.machine && !coder.without.contains(.fields)
@@ -83,7 +94,7 @@ package struct DeltaBody: ~Copyable {
       counterparts: front.counterparts(fields.layout?.sections.count ?? 0),
       positions: PositionMap(covers, baseSize: base.count))
     plan = ContentPlan(front.layout, fileSize: size)
-    let bits = header.tableBits
+    let bits = tableBits ?? header.tableBits
     table = ContextTable(bits: bits)
     copies = CopyModel(bits: bits + 1)
     let inserted = covers.reduce(size) { $0 - $1.count }
@@ -102,18 +113,19 @@ package struct DeltaBody: ~Copyable {
     loadLimit =
       Self.pageLoads.besides + base.count / FieldMap.pageCount * Self.pageLoads.perPage
     self.front = front
+    self.frontModel = frontModel
+    self.coverModel = coverModel
     self.covers = covers
     self.coder = coder
+    start(prior)
   }
 
   /// Fewer inserted bytes than this are not worth an index of the base.
   private static let indexedInserts = 256
 
   private static func codeCovers(
-    _ known: [Cover]?, count: Int, starts: StartIndex, targetSize: Int, baseSize: Int,
-    coder: inout BinaryCoder
+    _ known: [Cover]?, count: Int, model: inout CoverModel, coder: inout BinaryCoder
   ) throws(FormatError) -> [Cover] {
-    var model = CoverModel(starts: starts, targetSize: targetSize, baseSize: baseSize)
     var covers: [Cover] = []
     covers.reserveCapacity(count)
     for index in 0..<count {

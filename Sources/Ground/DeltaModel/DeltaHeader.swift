@@ -30,6 +30,14 @@ package enum DeltaMode: UInt8, CaseIterable, Sendable {
 }
 
 extension DeltaMode {
+  /// What the models know at first; a later prior will come with codecs of other numbers.
+  var prior: DeltaPrior {
+    switch self {
+    case .stored: .none
+    case .delta, .whole: .first
+    }
+  }
+
   /// The mode as it is printed.
   package var name: String {
     switch self {

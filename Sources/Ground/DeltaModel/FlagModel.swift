@@ -7,11 +7,11 @@ package struct FlagModel: Sendable {
   private static let rate: Int64 = 70
   private static let startWeight: Int32 = 19_661
 
-  private var slots: [UInt32]
-  private var weights: [Int32]
+  var slots: [UInt32]
+  var weights: [Int32]
   private let tables = CodingTables.shared
   private let stride: Int
-  private let shift: UInt64
+  let shift: UInt64
 
   /// Makes room for 2^`bits` slots and `sets` sets of weights over `inputs` contexts.
   package init(bits: Int, sets: Int, inputs: Int) {

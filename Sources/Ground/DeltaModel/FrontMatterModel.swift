@@ -6,8 +6,8 @@ package import CodeReferences
 /// Nearly everything follows from the base and from what was coded before; what does follow costs one
 /// flag per section.
 package struct FrontMatterModel: Sendable {
-  private var flags = FlagModel(bits: 12, sets: 4, inputs: 2)
-  private var numbers = NumberModel(contexts: 32)
+  var flags = FlagModel(bits: 12, sets: 4, inputs: 2)
+  var numbers = NumberModel(contexts: 32)
   private var last = 0
 
   /// Starts with nothing known.

@@ -10,7 +10,7 @@ package struct NumberModel: Sendable {
   /// Bits below the highest that have contexts of their own.
   private static let upperBits = 3
 
-  private var flags: FlagModel
+  var flags: FlagModel
   private var lower: [UInt32]
   private let tables = CodingTables.shared
   /// By context, the last number.

@@ -13,7 +13,7 @@ struct PlainInsertModel: Sendable {
   package static let runCount = 64
   private static let sureLength = 32
 
-  private var bytes = ByteModel(kinds: 128, inputs: 23)
+  var bytes = ByteModel(kinds: 128, inputs: 23)
   /// For a hash of five bytes where they were last seen: in the base, or behind it in the target.
   private var places: [UInt32]
   private let shift: UInt64
@@ -21,7 +21,7 @@ struct PlainInsertModel: Sendable {
   private var match = 0
   private var matched = 0
   private var text = TextWalk()
-  private var runFlags = FlagModel(bits: 10, sets: 1, inputs: 3)
+  var runFlags = FlagModel(bits: 10, sets: 1, inputs: 3)
   /// One bit per flag for a run, the last one lowest.
   private var runs = 0
   /// Before this place no run is asked for.

@@ -7,7 +7,7 @@ internal import CodeReferences
 struct WordModel: Sendable {
   private static let lengthLimit = 31
 
-  private var bytes = ByteModel(kinds: 64, inputs: 13)
+  var bytes = ByteModel(kinds: 64, inputs: 13)
   private let code: WordCode
   private var index: WordIndex
   /// Where the match goes on: in the base, or behind it in the target; nothing if `matched` is 0.

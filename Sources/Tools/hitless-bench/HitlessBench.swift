@@ -1,7 +1,7 @@
 internal import ArgumentParser
 
 /// Measures what a swappable packet path costs, what a swap costs a worker, and what the parts of the
-/// delta codec earn.
+/// delta codec earn; and trains the codec's prior.
 ///
 /// `tools/bench` builds what is needed and calls this; docs/benchmarks.md says what is measured and how.
 @main
@@ -9,5 +9,7 @@ struct HitlessBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "hitless-bench",
     abstract: "Measures the packet path through slots, swaps under load, and the delta codec.",
-    subcommands: [PathCommand.self, SwapCommand.self, AblationCommand.self])
+    subcommands: [
+      PathCommand.self, SwapCommand.self, AblationCommand.self, TrainPriorCommand.self,
+    ])
 }

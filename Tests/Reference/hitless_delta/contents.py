@@ -2,6 +2,7 @@
 import derived
 import kinds
 import layout as elf
+import prior
 from coder import check
 from copies import CopyModel
 from fields_tables import MACHINE_X86, FieldMap
@@ -119,7 +120,7 @@ class Contents:
             self.instructions = InstructionModel(coder, table, self.copies, self.predictor, bits, base)
         elif machine in SETS:
             self.words = WordModel(coder, table, self.predictor, SETS[machine], bits, base)
-        self.numbers = NumberModel(1)
+        self.numbers = NumberModel(1, prior.HEADS)
         self.code_model = self.instructions or self.words
 
     def decode(self):

@@ -1,5 +1,6 @@
 """Covered bytes that differ from what was foretold (docs/format.md, "Delta codec 1: contents")."""
 import kinds
+import prior
 from coder import check
 from models import ByteModel, FlagModel, context, mix, start
 from names import RegisterNames, at
@@ -8,12 +9,12 @@ from names import RegisterNames, at
 class CopyModel:
     def __init__(self, coder, table, bits):
         self.coder, self.table = coder, table
-        self.block_flags = FlagModel(14, 128, 5)
-        self.field_flags = FlagModel(bits, 32, 10)
-        self.byte_flags = FlagModel(bits, 128, 10)
-        self.renamed_flags = FlagModel(12, 8, 5)
-        self.bytes = ByteModel(64, 13)
-        self.addresses = ByteModel(128, 6)
+        self.block_flags = FlagModel(14, 128, 5, prior.BLOCKS)
+        self.field_flags = FlagModel(bits, 32, 10, prior.FIELDS)
+        self.byte_flags = FlagModel(bits, 128, 10, prior.BYTES)
+        self.renamed_flags = FlagModel(12, 8, 5, prior.RENAMINGS)
+        self.bytes = ByteModel(64, 13, prior.CHANGED_BYTES)
+        self.addresses = ByteModel(128, 6, prior.ADDRESSES)
         # One bit per block, token and token that is a reference, the last one lowest: a difference.
         self.blocks = self.misses = self.address_misses = 0
         # What became of registers (x86-64), and one bit per byte that differed where they were renamed, the

@@ -1,4 +1,5 @@
 """Covers: where stretches of the target stand in the base (docs/format.md, "Delta codec 1: covers")."""
+import prior
 from coder import check
 from models import FlagModel, NumberModel, mix, start
 
@@ -19,8 +20,9 @@ class CoverDecoder:
     def __init__(self, coder, starts, target_size, base_size):
         self.coder, self.starts = coder, starts
         self.target_size, self.base_size = target_size, base_size
-        self.gaps, self.counts, self.jumps = NumberModel(9), NumberModel(6), NumberModel(4)
-        self.choices = FlagModel(12, 8, 3)
+        self.gaps, self.counts = NumberModel(9, prior.GAPS), NumberModel(6, prior.COUNTS)
+        self.jumps = NumberModel(4, prior.JUMPS)
+        self.choices = FlagModel(12, 8, 3, prior.COURSES)
         self.last = Cover(0, 0, 0)
         self.earlier_diagonal = 0
         self.last_gap = 0

@@ -1,6 +1,7 @@
 """The front matter: the frame of the target and where its sections come from (docs/format.md, "Delta codec 1:
 front matter")."""
 import layout as elf
+import prior
 from coder import check
 from layout import MASK64, Section, little
 from models import FlagModel, NumberModel, context
@@ -33,8 +34,8 @@ class FrontDecoder:
     def __init__(self, coder, base):
         self.coder = coder
         self.base = base
-        self.flags = FlagModel(12, 4, 2)
-        self.numbers = NumberModel(32)
+        self.flags = FlagModel(12, 4, 2, prior.FRAME_FLAGS)
+        self.numbers = NumberModel(32, prior.FRAME_NUMBERS)
         self.last = 0
 
     def flag(self, what, detail):

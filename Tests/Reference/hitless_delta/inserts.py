@@ -1,6 +1,7 @@
 """Bytes that no cover has: plain ones, x86-64 instructions, instruction words (docs/format.md, "Delta codec 1:
 new code, words and data; rehearsal")."""
 import kinds
+import prior
 from fields_x86 import instruction, kind_of_next
 from layout import MASK64, little
 from models import GOLDEN, MIX, ByteModel, FlagModel, context, mix, start
@@ -106,8 +107,8 @@ def hash_has_changed(place, target, old, base):
 class PlainModel:
     def __init__(self, coder, table, bits, base, indexes_base):
         self.coder, self.table, self.base = coder, table, base
-        self.bytes = ByteModel(128, 23)
-        self.run_flags = FlagModel(10, 1, 3)
+        self.bytes = ByteModel(128, 23, prior.NEW_DATA)
+        self.run_flags = FlagModel(10, 1, 3, prior.RUNS)
         self.runs = self.next_run = 0
         self.text = TextWalk()
         self.shift = 64 - bits
@@ -252,8 +253,8 @@ class InstructionModel:
     def __init__(self, coder, table, copies, predictor, bits, base):
         self.coder, self.table, self.copies, self.predictor = coder, table, copies, predictor
         self.base = base
-        self.bytes = ByteModel(128, 16)
-        self.choices = FlagModel(12, 4, 3)
+        self.bytes = ByteModel(128, 16, prior.NEW_CODE)
+        self.choices = FlagModel(12, 4, 3, prior.CODE_CHOICES)
         self.shift = 64 - bits
         # What followed the last three or two instructions: in the base, or behind it in the target.
         self.followers = {3: {}, 2: {}}
@@ -409,7 +410,7 @@ class WordModel:
     def __init__(self, coder, table, predictor, words, bits, base):
         self.coder, self.table, self.predictor, self.words = coder, table, predictor, words
         self.base = base
-        self.bytes = ByteModel(64, 13)
+        self.bytes = ByteModel(64, 13, prior.WORDS)
         self.shift = 64 - bits
         self.followers = {3: {}, 2: {}}
         self.match = self.matched = 0

@@ -3,6 +3,7 @@
 Each takes `known`: None while decoding, else the value that stands in bytes both sides have, which the
 model only learns from (rehearsal).
 """
+import prior
 from coder import COUNT_LIMIT, MASK64, RATE, SQUASH, STRETCH, STRETCH_LIMIT
 
 GOLDEN = 0x9E3779B97F4A7C15
@@ -71,11 +72,16 @@ def learn(inputs, weights, place, bit, probability, rate):
 class FlagModel:
     """Single decisions, each under several contexts."""
 
-    def __init__(self, bits, sets, inputs):
+    def __init__(self, bits, sets, inputs, model):
         self.slots = [UNSEEN] * (1 << bits)
+        slots, weights = prior.STARTS[model]
+        for key, state in slots.items():
+            self.slots[key >> prior.KEY_BITS - bits] = state
         self.shift = 64 - bits
         self.inputs = inputs
         self.weights = ([FLAG_WEIGHT] * inputs + [0]) * sets
+        for place, weight in weights.items():
+            self.weights[place] = weight
 
     def code(self, coder, contexts, number, known=None):
         """One flag with the weights of set `number`."""
@@ -98,8 +104,8 @@ class FlagModel:
 class NumberModel:
     """Whole numbers: how many bits they have, then the bits below the highest."""
 
-    def __init__(self, contexts):
-        self.flags = FlagModel(NUMBER_BITS, contexts * 2, 4)
+    def __init__(self, contexts, model):
+        self.flags = FlagModel(NUMBER_BITS, contexts * 2, 4, model)
         self.lower = [UNSEEN] * (64 * 64)
         self.last = [0] * contexts
 
@@ -160,7 +166,7 @@ class ContextTable:
 class ByteModel:
     """Bytes, bit by bit from the highest, each under several contexts."""
 
-    def __init__(self, kinds, inputs):
+    def __init__(self, kinds, inputs, model):
         self.inputs = inputs
         weights = [BYTE_WEIGHT] * inputs + [0]
         self.kind_weights = weights * kinds
@@ -168,6 +174,12 @@ class ByteModel:
         self.path_weights = weights * 256
         self.final_weights = [FINAL_WEIGHT] * 3 + [0]
         self.final_weights = self.final_weights * kinds
+        for place, weight in prior.STARTS[model][1].items():
+            for weights in (self.kind_weights, self.seen_weights, self.path_weights, self.final_weights):
+                if place < len(weights):
+                    weights[place] = weight
+                    break
+                place -= len(weights)
         self.map = [SQUASH[point * MAP_SPACING] for point in range(MAP_POINTS)] * 256
 
     def code(self, coder, contexts, kind, table, known=None):
