@@ -5,68 +5,71 @@ import Foundation
 import TestSupport
 import Testing
 
+private enum XZ {
+  static let program = "/usr/bin/xz"
+}
+
 /// Without a base that helps, a delta must not be larger than what everybody has: `xz -9e` of the file.
 ///
 /// The inputs are of the kinds that general compressors are good at.
 @Suite(
   "Never worse than xz",
-  .enabled(if: FileManager.default.isExecutableFile(atPath: NeverWorseThanXZTests.program)))
+  .enabled(if: FileManager.default.isExecutableFile(atPath: XZ.program)))
 struct NeverWorseThanXZTests {
-  static let program = "/usr/bin/xz"
+  /// A file; it is made when it is asked for.
+  struct Input: Sendable {
+    let name: String
+    let bytes: @Sendable () -> [UInt8]
 
-  /// Inputs by name; each is made when it is asked for.
-  static let inputs: [(name: String, bytes: @Sendable () -> [UInt8])] =
-    texts + tables
-    + [
-      ("nothing", { [] }),
-      ("one line", { Array("hello world\n".utf8) }),
-      ("zeros", { Array(repeating: 0, count: 200_000) }),
-      ("noise", { noise(20_000) }),
-      ("a block of noise, again and again", { repeated(noise(3000), 60) }),
-      ("a line, again and again", { repeated(Array("the quick brown fox\n".utf8), 4000) }),
-      ("base64", { Array(Data(noise(15_000)).base64EncodedString().utf8) }),
-      ("noise, compressed", { compressed(noise(20_000)) }),
-      ("text, compressed", { compressed(source("docs/format.md")) }),
-      ("a document", { source("docs/format.md") }),
-      ("a program", { source("tools/lint") }),
-      ("sources", { sources() }),
-    ]
+    init(_ name: String, _ bytes: @escaping @Sendable () -> [UInt8]) {
+      self.name = name
+      self.bytes = bytes
+    }
+  }
 
-  private static let texts: [(name: String, bytes: @Sendable () -> [UInt8])] = [
-    ("numbers", { lines(20_000) { "\($0 + 1)" } }),
-    ("few numbers", { lines(1000) { "\($0 + 1)" } }),
-    ("every seventh number", { lines(4000) { "\($0 * 7)" } }),
-    ("hexadecimal numbers", { lines(8000) { String($0 * 16, radix: 16) } }),
-    ("addresses", { lines(10_000) { "10.0.\($0 >> 8).\($0 & 255)" } }),
-    ("keys and values", { lines(3000) { "key\($0)=value\($0 * $0 % 1000)" } }),
-    ("CSV", { lines(3000) { "\($0),item\($0 % 37),\($0 * 25).\($0 % 10),\($0 * 7919 % 1000)" } }),
-    (
-      "a log",
-      {
-        lines(3000) {
-          "2026-03-0\($0 / 400)T12:\($0 % 60):07Z upfd[\(1000 + $0 / 900)]: session "
-            + "\(String($0 &* 2_654_435_761 & 0xffff_ffff, radix: 16)) modified seid=\($0)"
-        }
-      }
-    ),
-    (
-      "JSON",
-      {
-        lines(2000) {
-          " {\"id\": \($0), \"name\": \"user\($0)\", \"active\": \($0 % 3 == 0), \"score\": \($0 * 31 % 97)},"
-        }
-      }
-    ),
-    ("XML", { lines(2000) { " <row id=\"\($0)\"><teid>\(4096 + $0)</teid></row>" } }),
+  static let inputs: [Input] = texts + tables + others
+
+  private static let texts: [Input] = [
+    Input("numbers") { lines(20_000) { "\($0 + 1)" } },
+    Input("few numbers") { lines(1000) { "\($0 + 1)" } },
+    Input("every seventh number") { lines(4000) { "\($0 * 7)" } },
+    Input("hexadecimal numbers") { lines(8000) { String($0 * 16, radix: 16) } },
+    Input("addresses") { lines(10_000) { "10.0.\($0 >> 8).\($0 & 255)" } },
+    Input("keys and values") { lines(3000) { "key\($0)=value\($0 * $0 % 1000)" } },
+    Input("CSV") {
+      lines(3000) { "\($0),item\($0 % 37),\($0 * 25).\($0 % 10),\($0 * 7919 % 1000)" }
+    },
+    Input("a log") { lines(3000, logged) },
+    Input("JSON") {
+      lines(2000) { " {\"id\": \($0), \"name\": \"user\($0)\", \"score\": \($0 * 31 % 97)}," }
+    },
+    Input("XML") { lines(2000) { " <row id=\"\($0)\"><teid>\(4096 + $0)</teid></row>" } },
   ]
 
-  private static let tables: [(name: String, bytes: @Sendable () -> [UInt8])] = [
-    ("bytes that count", { (0..<40_000).map { UInt8(truncatingIfNeeded: $0) } }),
-    ("words that count", { words(20_000) { UInt32($0) } }),
-    ("words that count by 24", { words(20_000) { UInt32($0 * 24 + 0x40_0000) } }),
-    ("records", { words(20_000) { UInt32($0 % 4 == 3 ? 7 : $0 / 4 * ($0 % 4 + 1)) } }),
-    ("hashes", { words(2000) { UInt32(truncatingIfNeeded: $0 &* 2_654_435_761) } }),
-    ("a picture", { (0..<60_000).map { UInt8(truncatingIfNeeded: $0 / 600 * ($0 % 600) >> 8) } }),
+  private static let tables: [Input] = [
+    Input("bytes that count") { (0..<40_000).map { UInt8(truncatingIfNeeded: $0) } },
+    Input("words that count") { words(20_000) { $0 } },
+    Input("words that count by 24") { words(20_000) { $0 * 24 + 0x40_0000 } },
+    Input("records") { words(20_000) { $0 % 4 == 3 ? 7 : $0 / 4 * ($0 % 4 + 1) } },
+    Input("hashes") { words(2000) { $0 &* 2_654_435_761 } },
+    Input("a picture") {
+      (0..<60_000).map { UInt8(truncatingIfNeeded: ($0 / 600 * ($0 % 600)) >> 8) }
+    },
+  ]
+
+  private static let others: [Input] = [
+    Input("nothing") { [] },
+    Input("one line") { Array("hello world\n".utf8) },
+    Input("zeros") { Array(repeating: 0, count: 200_000) },
+    Input("noise") { noise(20_000) },
+    Input("a block of noise, again and again") { repeated(noise(3000), 60) },
+    Input("a line, again and again") { repeated(Array("the quick brown fox\n".utf8), 4000) },
+    Input("base64") { Array(Data(noise(15_000)).base64EncodedString().utf8) },
+    Input("noise, compressed") { compressed(noise(20_000)) },
+    Input("text, compressed") { compressed(source("docs/format.md")) },
+    Input("a document") { source("docs/format.md") },
+    Input("a program") { source("tools/lint") },
+    Input("sources") { sources() },
   ]
 
   @Test(arguments: inputs.map(\.name))
@@ -81,7 +84,7 @@ struct NeverWorseThanXZTests {
 
   private static func compressed(_ bytes: [UInt8]) -> [UInt8] {
     guard let scratch = try? TemporaryDirectory(), let path = try? scratch.write("file", bytes),
-      let made = try? run(program, ["-9e", "-k", path]), made.status == 0
+      let made = try? run(XZ.program, ["-9e", "-k", path]), made.status == 0
     else { return [] }
     return (try? scratch.bytes("file.xz")) ?? []
   }
@@ -99,10 +102,22 @@ struct NeverWorseThanXZTests {
     (0..<count).flatMap { Array((line($0) + "\n").utf8) }
   }
 
-  private static func words(_ count: Int, _ word: (Int) -> UInt32) -> [UInt8] {
-    (0..<count).flatMap { index in
-      (0..<4).map { UInt8(truncatingIfNeeded: word(index) >> UInt32(8 * $0)) }
+  private static func logged(_ index: Int) -> String {
+    let session = String(index &* 2_654_435_761 & 0xffff_ffff, radix: 16)
+    let start = "2026-03-0\(index / 400)T12:\(index % 60):07Z upfd[\(1000 + index / 900)]"
+    return "\(start): session \(session) modified seid=\(index)"
+  }
+
+  /// Numbers of four bytes, the lowest first.
+  private static func words(_ count: Int, _ word: (Int) -> Int) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for index in 0..<count {
+      let value = word(index)
+      for shift in stride(from: 0, to: 32, by: 8) {
+        bytes.append(UInt8(truncatingIfNeeded: value >> shift))
+      }
     }
+    return bytes
   }
 
   /// A file of this repository.

@@ -28,7 +28,7 @@ struct NoiseTests {
     let name = Array("_ZN4core3fmt17h0123456789abcdefE".utf8)
     let found = name.indices.map { HashDigits.index(of: $0, name.span) }
     let first = 15
-    #expect(found[first..<first + 16].elementsEqual(0..<16))
+    #expect(found[first..<first + 16].elementsEqual((0..<16).map { Optional($0) }))
     #expect(found[..<first].allSatisfy { $0 == nil })
     #expect(found[(first + 16)...].allSatisfy { $0 == nil })
   }
