@@ -8,7 +8,7 @@ struct ToolUsageTests {
   static let tools = [
     "bench", "build-modules", "corpus/build-cross-pairs", "corpus/build-fix-pairs",
     "corpus/fetch-wheel-pairs", "corpus/judge-deltas", "corpus/judge-x86", "demo", "demo.d/report",
-    "exactness", "fuzz", "install", "lint", "setup", "test",
+    "exactness", "fuzz", "install", "lint", "setup", "test", "train-prior",
   ]
   private static let folder = "\(TestModule.root)/tools"
 
