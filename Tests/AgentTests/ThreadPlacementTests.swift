@@ -8,7 +8,9 @@ import TestSupport
 import Testing
 
 /// The agent's threads can be kept away from the workers' processors, and can be told to yield.
-@Suite("Where the agent's threads run")
+///
+/// One after the other: a test finds its threads by their nice value among all of the process.
+@Suite("Where the agent's threads run", .serialized)
 struct ThreadPlacementTests {
   let site: Site
   let processor: Int32
@@ -40,6 +42,7 @@ struct ThreadPlacementTests {
     #expect(try Self.allowedProcessors().count >= 1)
     #expect(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) != nice)
     try agent.close()
+    #expect(eventually { threads().isEmpty })
   }
 
   @Test func `what nobody asked for stays as it is`() throws {
