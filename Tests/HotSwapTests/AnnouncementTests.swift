@@ -88,6 +88,22 @@ struct AnnouncementTests {
     try end(worker, of: domain)
   }
 
+  @Test func `of a large module the beginnings of its functions are announced`() throws {
+    let domain = SwapDomain(slotCount: 1)
+    let modules = try ["ANSWER=96", "ANSWER=97"].enumerated().map { index, macro in
+      try attachedFixture(macro, index == 0 ? [] : ["PADDING=1048576"])
+    }
+    let generations = try modules.map { try domain.makeGeneration([$0]) }
+    _ = try domain.publish(stable: generations[0])
+    let worker = try Puppet("worker", in: domain)
+    try domain.announce(generations[1], timeout: 0)
+    let lines = try #require(look(worker)?.lines)
+    let function = unsafe modules[1].table.load(fromByteOffset: 8, as: UInt.self)
+    #expect(lines.contains(function / 64 * 64))
+    #expect(lines.count < 64, "not all of a mebibyte")
+    try end(worker, of: domain)
+  }
+
   @Test func `a generation is not released while it is announced`() throws {
     let domain = SwapDomain(slotCount: 0, poisonsRetiredMemory: true)
     let generations = [try domain.makeGeneration([]), try domain.makeGeneration([])]
@@ -135,8 +151,8 @@ struct AnnouncementTests {
     return ready.value
   }
 
-  private func attachedFixture(_ macro: String) throws -> MappedModule {
-    let module = try ModuleFixture([macro]).map()
+  private func attachedFixture(_ macro: String, _ more: [String] = []) throws -> MappedModule {
+    let module = try ModuleFixture([macro] + more).map()
     let control = Counter()
     unsafe try module.attach(services: HostServices(), control: control.pointer)
     return module

@@ -66,10 +66,15 @@ extension MappedModule {
   func firstLines(limit: Int) -> [UInt] {
     let address = unsafe UInt(bitPattern: table)
     var lines = UpcomingLines.lines(at: address, byteCount: Int(facts.table_size))
-    let code = image.layout.segments.filter(\.isExecutable).flatMap {
-      UpcomingLines.lines(at: $0.addresses.lowerBound, byteCount: $0.fileSize)
+    let code = image.layout.segments.filter(\.isExecutable)
+    // Each segment may begin and end within a line.
+    let room = (limit - lines.count - 2 * code.count) * Int(UpcomingLines.line)
+    if code.reduce(0, { $0 + $1.fileSize }) <= room {
+      return lines
+        + code.flatMap {
+          UpcomingLines.lines(at: $0.addresses.lowerBound, byteCount: $0.fileSize)
+        }
     }
-    if lines.count + code.count <= limit { return lines + code }
     var known = Set(lines)
     for entry in entries {
       for line in UpcomingLines.lines(at: entry, byteCount: Self.entryBytes)

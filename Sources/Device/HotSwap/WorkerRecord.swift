@@ -57,8 +57,8 @@ struct WorkerRecord: @unchecked Sendable {
 
   /// Whether the worker has fetched all that the view of `sequence` announces, or has a later view, or none.
   ///
-  /// Ordering: relaxed would do: the answer decides when the next view is published, not what may be
-  /// read or reused.
+  /// Ordering: `ready` relaxed: it decides when the next view is published, not what may be read or
+  /// reused. For `hasPassed` see there.
   func isReady(_ sequence: UInt64) -> Bool {
     unsafe ready.pointee.load(ordering: .relaxed) == sequence || hasPassed(sequence + 1)
   }

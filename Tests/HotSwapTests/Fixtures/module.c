@@ -107,3 +107,10 @@ HITLESS_EXPORT const struct hitless_module hitless_module = {
 HITLESS_EXPORT const int something_else = 1;
 void *const keep[] = {(void *)&table, (void *)attach, (void *)detach, (void *)selftest};
 #endif
+
+#ifdef PADDING
+// Code that nobody calls.
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+__asm__(".text\n.skip " TEXT(PADDING) ", 0xcc\n");
+#endif
