@@ -4,7 +4,7 @@
 /// how many of the contexts have been here before; the mean of their opinions counts.
 package struct ByteModel: Sendable {
   private static let countLimit: UInt32 = 255
-  private static let rate: Int64 = 100
+  private static let rate = 100
   private static let startWeight: Int32 = 14_418
   private static let surest = 16
 

@@ -28,15 +28,19 @@ package struct ContextTable: Sendable {
     let mask = words.count &>> 4 &- 1
     // All lines are asked for before any is looked at, so that memory brings them all at once.
     var others: UInt32 = 0
+    var seconds = InlineArray<n, UInt32>(repeating: 0)
     for index in 0..<n {
       let hash = contexts[index].with(index << 8 | above).value
       let first = (Int(truncatingIfNeeded: hash & 0xffff_ffff) & mask) &* lineWords
       others |= unsafe words[unchecked: first] ^ check(hash)
+      seconds[index] = unsafe words[unchecked: first ^ lineWords]
       hashes[index] = hash
       lines[index] = first
     }
     guard others != 0 else { return lines }
-    for index in 0..<n { lines[index] = line(hashes[index], first: lines[index], in: &words) }
+    for index in 0..<n {
+      lines[index] = line(hashes[index], first: lines[index], second: seconds[index], in: &words)
+    }
     return lines
   }
 
@@ -48,18 +52,31 @@ package struct ContextTable: Sendable {
   /// Returns where the line of `hash` starts, after making it if it was not there.
   @inline(__always)
   private static func line(
-    _ hash: UInt64, first: Int, in words: inout MutableSpan<UInt32>
+    _ hash: UInt64, first: Int, second given: UInt32, in words: inout MutableSpan<UInt32>
   ) -> Int {
     let check = check(hash)
     if words[first] == check { return first }
     let second = first ^ lineWords
-    if words[second] == check { return second }
+    if given == check && words[second] == check { return second }
     let older = words[first &+ 1] & CodingTables.countLimit
     let other = words[second &+ 1] & CodingTables.countLimit
     let start = older <= other ? first : second
     words[start] = check
     for node in 1..<lineWords { unsafe words[unchecked: start &+ node] = AdaptiveBit.unseen }
     return start
+  }
+
+  /// Lets `node` of the lines see `bit`.
+  @inline(__always)
+  static func update<let n: Int>(
+    _ lines: InlineArray<n, Int>, node: Int, bit: Int, limit: UInt32, rates: Span<UInt32>,
+    in words: inout MutableSpan<UInt32>
+  ) {
+    for index in 0..<n {
+      let place = lines[index] | node & 15
+      unsafe words[unchecked: place] = AdaptiveBit.updated(
+        unsafe words[unchecked: place], bit: bit, limit: limit, rates: rates)
+    }
   }
 
   /// Lets the four nodes on the way to `value` see its bits.

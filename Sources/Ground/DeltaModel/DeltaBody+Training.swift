@@ -58,6 +58,8 @@ extension DeltaBody {
     case .words: words?.bytes.state ?? TrainedState()
     case .renamings: copies.renamedFlags.state
     case .runs: plain.runFlags.state
+    case .names: plain.names.state
+    case .expected: plain.expectedFlags.state
     }
   }
 }
@@ -77,8 +79,10 @@ extension DeltaBody {
     var words = WordCode(machine: 183).map { WordModel(code: $0, bits: 10, baseCount: 0) }
     words?.bytes.start(prior[.words])
     let nothing: [UInt8] = []
-    var plain = PlainInsertModel(bits: 10, base: nothing.span, indexesBase: false)
+    var plain = PlainInsertModel(bits: 10, base: nothing.span, indexing: [])
     plain.bytes.start(prior[.newData])
+    plain.names.start(prior[.names])
+    plain.expectedFlags.start(prior[.expected])
     var heads = NumberModel(contexts: 1)
     heads.flags.start(prior[.heads])
     return TrainedModel.allCases.map { model in
@@ -101,6 +105,8 @@ extension DeltaBody {
       case .words: words?.bytes.state.weights ?? []
       case .renamings: copies.renamedFlags.weights
       case .runs: plain.runFlags.weights
+      case .names: plain.names.state.weights
+      case .expected: plain.expectedFlags.weights
       }
     }
   }

@@ -99,7 +99,8 @@ package struct DeltaBody: ~Copyable {
     copies = CopyModel(bits: bits + 1)
     let inserted = covers.reduce(size) { $0 - $1.count }
     plain = PlainInsertModel(
-      bits: bits + 1, base: base.span, indexesBase: inserted > Self.indexedInserts)
+      bits: bits + 1, base: base.span,
+      indexing: inserted > Self.indexedInserts ? Self.data(of: fields, base.count) : [])
     let knowsCode = !coder.without.contains(.codeModels)
     if knowsCode && front.layout?.machine == 62 {
       code = CodeInsertModel(bits: bits + 1, baseCount: base.count)
@@ -118,6 +119,12 @@ package struct DeltaBody: ~Copyable {
     self.covers = covers
     self.coder = coder
     start(prior)
+  }
+
+  /// What of a base of `count` bytes new data may follow: all but its code, in the order of the file.
+  private static func data(of fields: FieldMap, _ count: Int) -> [Range<Int>] {
+    guard let layout = fields.layout else { return [0..<count] }
+    return layout.extents.filter { !layout.role($0.section).isCode }.map(\.range)
   }
 
   /// Fewer inserted bytes than this are not worth an index of the base.
@@ -160,7 +167,7 @@ package struct DeltaBody: ~Copyable {
   }
 
   /// So many bytes of the base's code are worth an index for each byte of new code.
-  private static let indexedPerInsert = 1024
+  private static let indexedPerInsert = 256
 
   /// Lets the models of new code learn where in the base which instructions follow which, if there is
   /// enough new code to make up for the time.
@@ -177,7 +184,7 @@ package struct DeltaBody: ~Copyable {
   }
 
   /// Pages of fields are made anew at most so often per page of the base, and so often besides.
-  private static let pageLoads = (perPage: 16, besides: 4096)
+  private static let pageLoads = (perPage: 32, besides: 4096)
 
   func checkInput() throws(FormatError) {
     guard !coder.isExhausted else {

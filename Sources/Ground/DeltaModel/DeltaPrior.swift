@@ -55,6 +55,8 @@ package enum TrainedModel: Int, CaseIterable, Sendable {
   case words = 15
   case renamings = 16
   case runs = 17
+  case names = 18
+  case expected = 19
 }
 
 extension FlagModel {
@@ -128,6 +130,8 @@ extension DeltaBody {
     numbers.flags.start(prior[.heads])
     plain.bytes.start(prior[.newData])
     plain.runFlags.start(prior[.runs])
+    plain.names.start(prior[.names])
+    plain.expectedFlags.start(prior[.expected])
     code?.bytes.start(prior[.newCode])
     code?.choices.start(prior[.codeChoices])
     words?.bytes.start(prior[.words])

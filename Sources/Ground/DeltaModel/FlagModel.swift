@@ -4,7 +4,7 @@
 /// costs less than telling it apart.
 package struct FlagModel: Sendable {
   private static let countLimit: UInt32 = 1022
-  private static let rate: Int64 = 70
+  private static let rate = 70
   private static let startWeight: Int32 = 19_661
 
   var slots: [UInt32]

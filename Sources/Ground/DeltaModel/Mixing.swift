@@ -1,10 +1,13 @@
 /// The arithmetic of logistic mixing, shared by flags and bytes.
 ///
 /// Each context gives a probability. Stretched and weighted they are summed, squashed again, and the
-/// weights move along the gradient of the coding cost. All in integers.
+/// weights move along the gradient of the coding cost. All in integers of 32 bits, of which a weight has 18 and
+/// a sum takes 16.
 enum Mixing {
   /// Errors up to this, in 1/65536, leave the weights as they are.
-  private static let certainty: UInt64 = 256
+  private static let certainty = 256
+  /// Weights are from minus this up to this less one: minus two and two in 1/65536.
+  private static let weightLimit: Int32 = 1 << 17
   /// The constant input that lets a mixer learn a bias.
   static let bias: Int32 = 256
 
@@ -27,39 +30,40 @@ enum Mixing {
     _ inputs: InlineArray<n, Int32>, weights: Span<Int32>, from start: Int
   ) -> Int {
     let set = weights.extracting(start..<start &+ n &+ 1)
-    var sum = Int64(bias) &* Int64(set[n])
-    for index in 0..<n { sum &+= Int64(inputs[index]) &* Int64(set[index]) }
-    let limit = Int64(CodingTables.stretchLimit)
-    return Int(max(-limit, min(limit, sum >> 16)))
+    var sum = bias &* (set[n] >> 2)
+    for index in 0..<n { sum &+= inputs[index] &* (set[index] >> 2) }
+    let limit = CodingTables.stretchLimit
+    return max(-limit, min(limit, Int(sum >> 14)))
   }
 
   /// Moves the weights after `bit` was seen where `probability` was that of a one.
   @inline(__always)
   static func learn<let n: Int>(
     _ inputs: InlineArray<n, Int32>, weights: inout MutableSpan<Int32>, from start: Int,
-    bit: Int, probability: Int, rate: Int64
+    bit: Int, probability: Int, rate: Int
   ) {
     guard let error = error(bit: bit, probability: probability, rate: rate) else { return }
     // Bounds are checked once for all: one check per weight took a tenth of the time.
     guard start >= 0 && start < weights.count &- n else { return }
     for index in 0..<n {
-      unsafe weights[unchecked: start &+ index] &+= step(inputs[index], error)
+      let weight = unsafe weights[unchecked: start &+ index]
+      unsafe weights[unchecked: start &+ index] = moved(weight, inputs[index] &* error)
     }
-    unsafe weights[unchecked: start &+ n] &+= step(bias, error)
+    let weight = unsafe weights[unchecked: start &+ n]
+    unsafe weights[unchecked: start &+ n] = moved(weight, bias &* error)
   }
 
-  /// How wrong `probability` was, times `rate`; nil where there is nothing to learn.
+  /// How wrong `probability` was, times `rate`, in 16 bits; nil where there is nothing to learn.
   @inline(__always)
-  static func error(bit: Int, probability: Int, rate: Int64) -> Int64? {
-    let miss = Int64(bit << 16) &- Int64(probability)
+  private static func error(bit: Int, probability: Int, rate: Int) -> Int32? {
+    let miss = (bit << 16) &- probability
     // What was all but certain teaches nothing, and most bits are.
-    return miss.magnitude > certainty ? miss &* rate : nil
+    return miss.magnitude > certainty ? Int32(truncatingIfNeeded: (miss &* rate) >> 8) : nil
   }
 
-  /// By how much `error` moves the weight of `input`.
   @inline(__always)
-  static func step(_ input: Int32, _ error: Int64) -> Int32 {
-    Int32(truncatingIfNeeded: (Int64(input) &* error &+ (1 << 19)) >> 20)
+  private static func moved(_ weight: Int32, _ step: Int32) -> Int32 {
+    max(-weightLimit, min(weightLimit &- 1, weight &+ ((step &+ (1 << 11)) >> 12)))
   }
 }
 

@@ -1,3 +1,5 @@
+internal import CodeReferences
+
 /// Codes bytes that no cover has and that are no code.
 ///
 /// They are foretold from the bytes before, from what followed the same five bytes elsewhere in base or
@@ -12,6 +14,8 @@ struct PlainInsertModel: Sendable {
   /// Bytes that one flag can stand for, and how long a match must be for that.
   package static let runCount = 64
   private static let sureLength = 32
+  /// From this length of a match on, a flag says whether the next byte is that which follows it.
+  private static let likelyLength = 8
 
   var bytes = ByteModel(kinds: 128, inputs: 23)
   /// For a hash of five bytes where they were last seen: in the base, or behind it in the target.
@@ -21,6 +25,11 @@ struct PlainInsertModel: Sendable {
   private var match = 0
   private var matched = 0
   private var text = TextWalk()
+  var expectedFlags = FlagModel(bits: 16, sets: 8, inputs: 7)
+  /// One bit per such flag, the last one lowest.
+  private var hits = 0
+  /// The names of symbols and files: text without lines or columns.
+  var names = ByteModel(kinds: 4, inputs: 15)
   var runFlags = FlagModel(bits: 10, sets: 1, inputs: 3)
   /// One bit per flag for a run, the last one lowest.
   private var runs = 0
@@ -43,19 +52,23 @@ struct PlainInsertModel: Sendable {
     var diagonal = 0
   }
 
-  /// Indexes `base` if `indexesBase`; its table has 2^`bits` places.
-  init(bits: Int, base: Span<UInt8>, indexesBase: Bool) {
-    let shift = UInt64(64 - bits)
-    self.shift = shift
+  /// Indexes `ranges` of `base`; the table has 2^`bits` places.
+  init(bits: Int, base: Span<UInt8>, indexing ranges: [Range<Int>]) {
+    shift = UInt64(64 - bits)
     baseCount = base.count
     places = Array(repeating: 0, count: 1 << bits)
-    guard indexesBase, base.count > Self.matchOrder else { return }
+    for range in ranges { Self.index(base, range, shift, &places) }
+  }
+
+  private static func index(
+    _ base: Span<UInt8>, _ range: Range<Int>, _ shift: UInt64, _ places: inout [UInt32]
+  ) {
     var spots = places.mutableSpan
     var five: UInt64 = 0
-    for place in 0..<base.count {
-      if place >= Self.matchOrder {
+    for place in range {
+      if place >= range.lowerBound &+ matchOrder {
         // A slot is what is left of 64 bits after a shift: below the number of places.
-        unsafe spots[unchecked: Self.slot(five, shift)] = UInt32(truncatingIfNeeded: place)
+        unsafe spots[unchecked: slot(five, shift)] = UInt32(truncatingIfNeeded: place)
       }
       five = five >> 8 | UInt64(base[place]) << 32
     }
@@ -78,9 +91,17 @@ struct PlainInsertModel: Sendable {
     findMatch(place, target: target, base: base)
     let expected = matched > 0 ? expected(target, base: base) : 0
     let length = min(matched, Self.lengthLimit)
-    let result = codeByte(
-      byte, at: place, traits, expected: expected, length: length, target: target, base: base,
-      table: &table, coder: &coder)
+    var result = UInt8(truncatingIfNeeded: expected)
+    if length < Self.likelyLength
+      || !codeIsExpected(
+        byte == result, at: place, traits, expected: expected, length: length, target: target,
+        base: base, coder: &coder)
+    {
+      result = codeByte(
+        byte, at: place, traits, expected: expected, length: length, target: target, base: base,
+        table: &table, coder: &coder)
+      coder.refuse(if: length >= Self.likelyLength && Int(result) == expected)
+    }
     if matched > 0 && Int(result) == expected {
       match &+= 1
       matched &+= 1
@@ -88,6 +109,30 @@ struct PlainInsertModel: Sendable {
       matched = 0
     }
     text.add(result, at: place)
+    return result
+  }
+
+  /// Codes whether the byte at `place` is that which follows the match.
+  private mutating func codeIsExpected(
+    _ isExpected: Bool, at place: Int, _ traits: Traits, expected: Int, length: Int,
+    target: Span<UInt8>, base: Span<UInt8>, coder: inout BinaryCoder
+  ) -> Bool {
+    let word = Int(target.word(place &- 4))
+    let beside = base.byte(place &+ traits.diagonal)
+    let role = traits.role
+    let start = ContextHash(53)
+    let contexts: InlineArray<7, ContextHash> = [
+      start.with(role << 8 | length),
+      start.with(expected << 8 | min(length, 15)).with(role),
+      start.with(hits & 0xff).with(role),
+      start.with(word >> 8).with(expected),
+      start.with(Int(truncatingIfNeeded: text.word)).with(expected),
+      start.with(hits & 0xf).with(min(length >> 2, 7)).with(beside == expected ? 1 : 0),
+      start.with(word >> 16).with(expected << 1 | hits & 1),
+    ]
+    let result = expectedFlags.code(
+      isExpected, contexts: contexts, set: min(length >> 2, 7), coder: &coder)
+    hits = hits << 1 | (result ? 1 : 0)
     return result
   }
 
@@ -148,6 +193,14 @@ struct PlainInsertModel: Sendable {
     _ byte: UInt8, at place: Int, _ traits: Traits, expected: Int, length: Int,
     target: Span<UInt8>, base: Span<UInt8>, table: inout ContextTable, coder: inout BinaryCoder
   ) -> UInt8 {
+    let bucket = length == 0 ? 0 : length < 16 ? 1 : length < 31 ? 2 : 3
+    guard traits.role != Int(SectionRole.strings.rawValue) else {
+      return names.code(
+        byte,
+        contexts: nameContexts(
+          at: place, traits, expected: expected, length: length, target: target, base: base),
+        kind: bucket, table: &table, coder: &coder)
+    }
     let word = Int(target.word(place &- 4))
     let one = word >> 24
     let period = traits.period
@@ -184,9 +237,36 @@ struct PlainInsertModel: Sendable {
       ContextHash(54).with(traits.callFrame.long),
       ContextHash(55).with(traits.callFrame.short).with(one),
     ]
-    let bucket = length == 0 ? 0 : length < 16 ? 1 : length < 31 ? 2 : 3
     return bytes.code(
       byte, contexts: contexts, kind: role << 2 | bucket, table: &table, coder: &coder)
+  }
+
+  private func nameContexts(
+    at place: Int, _ traits: Traits, expected: Int, length: Int, target: Span<UInt8>,
+    base: Span<UInt8>
+  ) -> InlineArray<15, ContextHash> {
+    let word = Int(target.word(place &- 4))
+    let one = word >> 24
+    let beside = base.byte(place &+ traits.diagonal)
+    let letters = Int(truncatingIfNeeded: text.word)
+    let before = Int(truncatingIfNeeded: text.wordBefore)
+    return [
+      ContextHash(81).with(one),
+      ContextHash(82).with(word >> 16),
+      ContextHash(83).with(word >> 8),
+      ContextHash(84).with(word),
+      ContextHash(85).with(word).with(target.byte(place &- 5)),
+      ContextHash(86).with(word).with(target.byte(place &- 5) << 8 | target.byte(place &- 6)),
+      ContextHash(87).with(expected << 8 | length),
+      ContextHash(88).with(expected << 8 | one).with(min(length, 3)),
+      ContextHash(89).with(beside << 8 | one),
+      ContextHash(90).with(beside << 8 | base.byte(place &+ traits.diagonal &+ 1)).with(length),
+      ContextHash(91).with(letters),
+      ContextHash(92).with(letters).with(one),
+      ContextHash(93).with(letters).with(before),
+      ContextHash(94).with(before).with(one),
+      ContextHash(95).with(expected << 8 | beside).with(one),
+    ]
   }
 
   private mutating func findMatch(_ place: Int, target: Span<UInt8>, base: Span<UInt8>) {

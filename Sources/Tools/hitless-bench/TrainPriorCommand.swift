@@ -25,13 +25,7 @@ struct TrainPriorCommand: ParsableCommand {
   var leaveOut = false
 
   func run() throws {
-    let limit = Int(DeltaLimits.largestTarget)
-    let read = try pairs.map { directory in
-      TrainingPair(
-        base: try RegularFile.read(directory + "/old.so", limit: limit),
-        target: try RegularFile.read(directory + "/new.so", limit: limit))
-    }
-    let trainer = try PriorTrainer(read)
+    let trainer = try PriorTrainer(pairs.map { try Self.read($0) })
     if leaveOut { return try measure(trainer) }
     let prior = try trainer.prior(of: Array(pairs.indices))
     let slots = prior.starts.reduce(0) { $0 + $1.slots.count }
@@ -41,6 +35,17 @@ struct TrainPriorCommand: ParsableCommand {
     for part in DeltaPriorSource.parts(prior) {
       try RegularFile.replace(sources + "/" + part.file, with: Array(part.text.utf8))
     }
+  }
+
+  private static func read(_ directory: String) throws -> TrainingPair {
+    let limit = Int(DeltaLimits.largestTarget)
+    let base = try RegularFile.read(directory + "/old.so", limit: limit)
+    let target = try RegularFile.read(directory + "/new.so", limit: limit)
+    // A fix that is not in the library that was built would teach that nothing ever changes.
+    guard base != target else {
+      throw ValidationError("both files of '\(directory)' are the same")
+    }
+    return TrainingPair(base: base, target: target)
   }
 
   /// Prints the size of each delta without a prior and with one that was trained on other packages.

@@ -19,7 +19,7 @@ from predict import CallFrameWalk, FrameWalk, Predictor
 BLOCK = 64
 # Fewer inserted bytes than this are not worth an index of the base, nor is less new code than one byte
 # for so many of the base's code.
-INDEXED_INSERTS, INDEXED_CODE = 256, 1024
+INDEXED_INSERTS, INDEXED_CODE = 256, 256
 # Probability in 1/65536 that a derived table is as derived, and the bytes of its head that are coded.
 DERIVED_PROBABILITY = 60000
 HASH_HEAD = 16
@@ -91,6 +91,14 @@ def plan(layout, size):
     return sorted(units, key=lambda unit: unit.rank)
 
 
+def data_of(layout, size):
+    """What of the base new data may follow: all but its code."""
+    if layout is None:
+        return [range(size)]
+    return [range(start, end) for start, end, section in layout.extents
+            if layout.role(section) not in elf.IS_CODE]
+
+
 class Contents:
     def __init__(self, coder, base, fields, front, covers, size, table_bits):
         self.coder, self.base, self.front, self.covers = coder, base, front, covers
@@ -114,7 +122,8 @@ class Contents:
         bits = table_bits + 1
         inserted = size - sum(cover.count for cover in covers)
         self.copies = CopyModel(coder, table, bits)
-        self.plain = PlainModel(coder, table, bits, base, inserted > INDEXED_INSERTS)
+        self.plain = PlainModel(coder, table, bits, base,
+                                data_of(old, len(base)) if inserted > INDEXED_INSERTS else [])
         self.instructions = self.words = None
         if machine == MACHINE_X86:
             self.instructions = InstructionModel(coder, table, self.copies, self.predictor, bits, base)

@@ -3,7 +3,7 @@ new code, words and data; rehearsal")."""
 import kinds
 import prior
 from fields_x86 import instruction, kind_of_next
-from layout import MASK64, little
+from layout import MASK64, STRINGS, little
 from models import GOLDEN, MIX, ByteModel, FlagModel, context, mix, start
 from predict import ArmRegisters, any_registers
 from coder import check
@@ -14,6 +14,8 @@ MATCH_ORDER = 5
 # How far back a match of plain bytes is looked at; bytes that one flag can stand for, from which length on.
 LOOKED_AT = 32
 RUN, SURE_LENGTH = 64, 32
+# From this length of a match on a flag says whether the next byte follows it.
+LIKELY_LENGTH = 8
 INSTRUCTION_FIRST = {3: 16, 2: 6}
 WORD_FIRST = {3: 4, 2: 1}
 TWO_FACTOR = 0x2545F4914F6CDD1D
@@ -105,18 +107,20 @@ def hash_has_changed(place, target, old, base):
 
 
 class PlainModel:
-    def __init__(self, coder, table, bits, base, indexes_base):
+    def __init__(self, coder, table, bits, base, ranges):
         self.coder, self.table, self.base = coder, table, base
         self.bytes = ByteModel(128, 23, prior.NEW_DATA)
         self.run_flags = FlagModel(10, 1, 3, prior.RUNS)
-        self.runs = self.next_run = 0
+        self.names = ByteModel(4, 15, prior.NAMES)
+        self.hit_flags = FlagModel(16, 8, 7, prior.EXPECTED)
+        self.runs = self.next_run = self.hits = 0
         self.text = TextWalk()
         self.shift = 64 - bits
         # For a hash of five bytes where they were last seen: in the base, or behind it in the target.
         self.places = {}
         self.match = self.matched = 0
-        if indexes_base:
-            for place in range(MATCH_ORDER, len(base)):
+        for part in ranges:
+            for place in part[MATCH_ORDER:]:
                 self.places[self.slot(base, place)] = place
 
     def slot(self, data, end):
@@ -154,6 +158,66 @@ class PlainModel:
             expected = (base[self.match] if self.match < len(base)
                         else at(target, self.match - len(base)))
         length = min(self.matched, LENGTH_LIMIT)
+        result = expected
+        if length < LIKELY_LENGTH or not self.is_expected(place, role, expected, length, diagonal, target):
+            if role == STRINGS:
+                result = self.name_byte(place, expected, length, diagonal, target)
+            else:
+                result = self.other_byte(place, role, period, offset, guess, call_frame, diagonal,
+                                         expected, length, target)
+            check(length < LIKELY_LENGTH or result != expected, "a byte that was ruled out")
+        if self.matched and result == expected:
+            self.match += 1
+            self.matched += 1
+        else:
+            self.matched = 0
+        self.text.add(result, place)
+        return result
+
+    def is_expected(self, place, role, expected, length, diagonal, target):
+        """Whether the byte at `place` is that which follows the match."""
+        word = little(target, place - 4, 4)
+        beside = at(self.base, place + diagonal)
+        contexts = [
+            context(53, role << 8 | length),
+            context(53, expected << 8 | min(length, 15), role),
+            context(53, self.hits & 255, role),
+            context(53, word >> 8, expected),
+            context(53, self.text.word, expected),
+            context(53, self.hits & 15, min(length >> 2, 7), beside == expected),
+            context(53, word >> 16, expected << 1 | self.hits & 1),
+        ]
+        result = self.hit_flags.code(self.coder, contexts, min(length >> 2, 7))
+        self.hits = self.hits << 1 & 255 | result
+        return result
+
+    def name_byte(self, place, expected, length, diagonal, target):
+        word = little(target, place - 4, 4)
+        one = word >> 24
+        beside = at(self.base, place + diagonal)
+        letters, before = self.text.word, self.text.word_before
+        contexts = [
+            context(81, one),
+            context(82, word >> 16),
+            context(83, word >> 8),
+            context(84, word),
+            context(85, word, at(target, place - 5)),
+            context(86, word, at(target, place - 5) << 8 | at(target, place - 6)),
+            context(87, expected << 8 | length),
+            context(88, expected << 8 | one, min(length, 3)),
+            context(89, beside << 8 | one),
+            context(90, beside << 8 | at(self.base, place + diagonal + 1), length),
+            context(91, letters),
+            context(92, letters, one),
+            context(93, letters, before),
+            context(94, before, one),
+            context(95, expected << 8 | beside, one),
+        ]
+        return self.names.code(self.coder, contexts, bucket(length, 16), self.table)
+
+    def other_byte(self, place, role, period, offset, guess, call_frame, diagonal, expected, length,
+                   target):
+        base = self.base
         word = little(target, place - 4, 4)
         one = word >> 24
         column = offset % period
@@ -187,14 +251,7 @@ class PlainModel:
             context(54, call_frame[0]),
             context(55, call_frame[1], one),
         ]
-        result = self.bytes.code(self.coder, contexts, role << 2 | bucket(length, 16), self.table)
-        if self.matched and result == expected:
-            self.match += 1
-            self.matched += 1
-        else:
-            self.matched = 0
-        text.add(result, place)
-        return result
+        return self.bytes.code(self.coder, contexts, role << 2 | bucket(length, 16), self.table)
 
     def find_match(self, place, target):
         if place < MATCH_ORDER:

@@ -22,6 +22,7 @@ MAP_POINTS = 33
 MAP_SPACING = STRETCH_LIMIT * 2 // (MAP_POINTS - 1)
 NUMBER_BITS, NUMBER_UPPER, NUMBER_LIMIT = 13, 3, 255
 LINE_WORDS = 16
+WEIGHT_LIMIT = 1 << 17
 
 GAIN = [0, 105, 90, 77, 77, 77] + [67] * (COUNT_LIMIT - 5)
 
@@ -53,20 +54,22 @@ def updated(slot, bit, limit):
 
 
 def weighted(inputs, weights, place):
-    total = BIAS * weights[place + len(inputs)]
+    """Weights are cut to 16 bits, the sum has 32."""
+    total = BIAS * (weights[place + len(inputs)] >> 2)
     for index, value in enumerate(inputs, place):
-        total += value * weights[index]
-    return max(-STRETCH_LIMIT, min(STRETCH_LIMIT, total >> 16))
+        total += value * (weights[index] >> 2)
+    total = (total + (1 << 31) & 0xFFFFFFFF) - (1 << 31)
+    return max(-STRETCH_LIMIT, min(STRETCH_LIMIT, total >> 14))
 
 
 def learn(inputs, weights, place, bit, probability, rate):
     error = (bit << 16) - probability
     if -CERTAINTY <= error <= CERTAINTY:
         return
-    error *= rate
-    for index, value in enumerate(inputs, place):
-        weights[index] += value * error + 0x80000 >> 20
-    weights[place + len(inputs)] += BIAS * error + 0x80000 >> 20
+    error = error * rate >> 8
+    for index, value in enumerate([*inputs, BIAS], place):
+        moved = weights[index] + (value * error + 0x800 >> 12)
+        weights[index] = max(-WEIGHT_LIMIT, min(WEIGHT_LIMIT - 1, moved))
 
 
 class FlagModel:
@@ -147,15 +150,25 @@ class ContextTable:
         self.words = ([0] + [UNSEEN] * (LINE_WORDS - 1)) * (1 << bits)
         self.mask = (1 << bits) - 1
 
-    def line(self, hash):
-        """Where the line of `hash` starts, after making it if it was not there."""
+    def lines(self, hashes):
+        """Where the lines of `hashes` start, after making those that were not there."""
+        before = [self.words[self.second(hash)] for hash in hashes]
+        return [self.line(hash, word) for hash, word in zip(hashes, before)]
+
+    def first(self, hash):
+        return (hash & 0xFFFFFFFF & self.mask) * LINE_WORDS
+
+    def second(self, hash):
+        return self.first(hash) ^ LINE_WORDS
+
+    def line(self, hash, before):
+        """`before` is the check in the second place before any of these lines was made."""
         words = self.words
         check_word = hash >> 40 | 1
-        first = (hash & 0xFFFFFFFF & self.mask) * LINE_WORDS
+        first, second = self.first(hash), self.second(hash)
         if words[first] == check_word:
             return first
-        second = first ^ LINE_WORDS
-        if words[second] == check_word:
+        if before == check_word == words[second]:
             return second
         place = first if words[first + 1] & COUNT_LIMIT <= words[second + 1] & COUNT_LIMIT else second
         words[place] = check_word
@@ -191,7 +204,7 @@ class ByteModel:
 
     def half(self, coder, contexts, kind, table, above, known):
         """Four bits; `above` is 0 for the upper half, and 16 and the upper half for the lower."""
-        lines = [table.line(mix(hash, index << 8 | above)) for index, hash in enumerate(contexts)]
+        lines = table.lines([mix(hash, index << 8 | above) for index, hash in enumerate(contexts)])
         node = 1
         for position in range(4):
             if known is None:

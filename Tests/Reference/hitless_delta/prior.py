@@ -13,8 +13,8 @@ SOURCES = pathlib.Path(__file__).resolve().parents[3] / "Sources/Ground/DeltaMod
 FILES = ("DeltaPrior+FirstSlots.swift", "DeltaPrior+FirstWeights.swift")
 # Numbers of the models, in the order of the prior.
 (FRAME_FLAGS, FRAME_NUMBERS, GAPS, COUNTS, JUMPS, COURSES, BLOCKS, FIELDS, BYTES, CODE_CHOICES, HEADS, ADDRESSES,
- CHANGED_BYTES, NEW_DATA, NEW_CODE, WORDS, RENAMINGS, RUNS) = range(18)
-MODELS = 18
+ CHANGED_BYTES, NEW_DATA, NEW_CODE, WORDS, RENAMINGS, RUNS, NAMES, EXPECTED) = range(20)
+MODELS = 20
 KEY_BITS = 18
 STRETCH_UNIT, WEIGHT_UNIT = 24, 1024
 
