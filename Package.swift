@@ -169,7 +169,9 @@ let package = Package(
     tests("Bytes", ["Bytes"]),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     tests("Platform", ["Platform", "Refusal", "TestSupport"]),
-    tests("Journal", ["Bytes", "Digests", "Journal", "Refusal", "TestSupport", "Verification"]),
+    tests(
+      "Journal",
+      ["Bytes", "Digests", "Journal", "Platform", "Refusal", "TestSupport", "Verification"]),
     tests("Digests", ["Digests"]),
     // Hostile patch files with the answer that is expected, for everybody who is given patch files.
     .target(

@@ -26,7 +26,7 @@ struct JournalTests {
     let image: [UInt8] = [1, 2, 3]
     var set = try confirm(image, sequence: 7)
     let journal = try Journal(at: state, now: 1)
-    set.number = 1
+    (set.number, set.previous) = (1, [:])
     #expect(journal.confirmed == set)
     #expect(try journal.object(SHA256Digest(of: image)) == image)
     #expect(journal.trusted.accepted == set.accepted)

@@ -1,6 +1,7 @@
 internal import AgentControl
 internal import Bytes
 internal import HotSwap
+internal import Journal
 internal import Platform
 package import Refusal
 
@@ -40,6 +41,8 @@ extension Agent {
     return try exclusively("exercise", number) { () throws(Refusal) in
       let (running, transaction) = try current(number, in: [.staged, .active, .rolledBack])
       try record("exercising", number, "\(count) swaps")
+      try journal.beginTrial(number)
+      defer { if transaction.state != .active { endTrial(journal.trialCount) } }
       var measured = Measured()
       // The number of swaps is made even, so that the candidate ends where it began.
       for index in 0..<(count + count % 2) {

@@ -115,6 +115,7 @@ extension Agent {
     facts.now = now
     facts.clockFloor = trusted.clockFloor
     facts.accepted = trusted.accepted
+    facts.repeatable = journal.confirmed.abandoned?.patch
     facts.sequenceFloor = options.sequenceFloor
     facts.machine = Component.Machine(.host)
     facts.interfaces = Set(

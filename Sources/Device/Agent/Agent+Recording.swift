@@ -16,6 +16,12 @@ struct RefusalThrottle: Sendable {
 
   init() {}
 
+  /// How many lines were left out since the last one; counts from 0 again.
+  mutating func drain() -> UInt64 {
+    defer { suppressed = 0 }
+    return suppressed
+  }
+
   /// Whether a line may be written now; if so, how many were left out since the last one.
   mutating func admit(at now: UInt64) -> UInt64? {
     let earned = (now &- last) / Self.interval
@@ -58,6 +64,13 @@ extension Agent {
       options.log(6, "\(options.instance): \(kind): \(detail)")
       options.log(4, "\(options.instance): the audit log cannot be written: \(error)")
     }
+  }
+
+  /// Writes down how many refusals the throttle has left out since the last line, before nobody can any more.
+  func noteSuppressedRefusals() {
+    let left = state.withLock { $0.throttle.drain() }
+    guard left > 0 else { return }
+    note("refused", 0, "\(left) more refusals", [("suppressed", .unsigned(left))])
   }
 
   /// Counts a refusal and writes it down, as far as the throttle lets it.

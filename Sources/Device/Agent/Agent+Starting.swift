@@ -29,6 +29,7 @@ extension Agent {
         guard !state.slots.isEmpty else { throw Refusal(.state, "the host has defined no slot") }
         return state.slots
       }
+      judgeLastRun()
       let domain = SwapDomain(slotCount: slots.count)
       let modules = try firstModules(slots, domain)
       let stable = try domain.makeGeneration(modules.map(\.module))

@@ -72,14 +72,16 @@ extension Agent {
 
   /// Everything that `hitless agent list` shows.
   func listing() -> [String: CBOR] {
-    let (running, transaction, operation) = state.withLock {
-      ($0.running, $0.transaction, $0.operation)
+    let (running, transaction, operation, lastRun) = state.withLock {
+      ($0.running, $0.transaction, $0.operation, $0.lastRun)
     }
     let status = status()
     var values: [String: CBOR] = [
       "instance": .text(options.instance),
       "counters": status.counters.cbor,
       "confirmed": .unsigned(journal.confirmed.number),
+      "last_run": lastRun.map { $0.cbor } ?? .null,
+      "abandoned": journal.confirmed.abandoned.map { $0.cbor } ?? .null,
       "operation": operation.map { .text($0) } ?? .null,
       "last_swap": status.lastSwap?.cbor ?? .null,
       "overdue_generations": .unsigned(UInt64(status.overdueGenerations)),

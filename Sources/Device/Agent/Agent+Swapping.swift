@@ -17,9 +17,11 @@ extension Agent {
     let swap = try exclusively("activate", number) { () throws(Refusal) in
       let (running, transaction) = try current(number, in: [.staged, .rolledBack])
       try record("activating", number, "generation \(transaction.generation.number)")
+      try journal.beginTrial(number)
       announce(transaction.generation, in: running.domain)
-      let publication = try running.domain.publish(
-        stable: running.stable, candidate: transaction.generation)
+      let publication = try onTrial { () throws(Refusal) in
+        try running.domain.publish(stable: running.stable, candidate: transaction.generation)
+      }
       state.withLock { state in
         state.transaction?.state = .active
         state.counters.activations += 1
@@ -37,7 +39,9 @@ extension Agent {
   package func rollback(
     _ number: UInt64, reason: String = "asked for"
   ) throws(Refusal) -> SwapReport {
+    var trial: UInt64 = 0
     let swap = try exclusively("rollback", number) { () throws(Refusal) -> PublishedSwap? in
+      trial = journal.trialCount
       let (running, transaction) = try current(number, in: [.staged, .active])
       guard transaction.state == .active else {
         state.withLock { $0.transaction?.state = .rolledBack }
@@ -51,7 +55,11 @@ extension Agent {
       }
       return PublishedSwap(running.domain, publication, number, "rolled-back", reason)
     }
-    if let swap { return finish(swap) }
+    if let swap {
+      // No worker waits for the disk to go back, and no grace period looks longer by it.
+      defer { endTrial(trial) }
+      return finish(swap)
+    }
     note("rolled-back", number, reason)
     return SwapReport(publishNanoseconds: 0, graceNanoseconds: 0, overdue: [])
   }
@@ -108,11 +116,14 @@ extension Agent {
         set.modules[module.slot] = module.image.digest
       }
       set.accepted.merge(transaction.patch.accepted) { _, new in new }
+      set.patch = transaction.patch.identity
       try journal.confirm(set)
     } catch {
       _ = try? journal.collect(keeping: before)
       throw error
     }
+    // What this cannot write is clear from the set: the next start finds another one than the run began on.
+    try? journal.settleTrial(at: .now)
   }
 
   /// The transaction in question, if it is in one of `states`.

@@ -6,7 +6,6 @@ internal import HotSwap
 internal import Journal
 internal import Platform
 package import Refusal
-internal import Signing
 internal import Staging
 
 /// The in-process agent: receives patches, stages them, and swaps generations under the workers.
@@ -22,8 +21,8 @@ package final class Agent: Sendable {
 
   let options: AgentOptions
   let journal: Journal
-  /// The keys, or why there are none: then every patch is refused with that reason.
-  let trust: Result<TrustedKeys, Refusal>
+  /// The keys; without them every patch is refused.
+  let trust: KeyRing
   let probe: ModuleProbe?
   let stager: Stager
   let events = EventLog()
@@ -40,6 +39,7 @@ package final class Agent: Sendable {
     var counters = Counters()
     var lastSwap: SwapReport?
     var throttle = RefusalThrottle()
+    var lastRun: LastRun?
     var timer = Timer.idle
     var isClosed = false
   }
@@ -74,9 +74,7 @@ package final class Agent: Sendable {
     self.options = options
     try Self.check(options.threads)
     journal = try Journal(at: options.stateDirectory, now: WallClock.now)
-    trust = Result { () throws(Refusal) in
-      try KeyFiles.read(options.trustKeys, threshold: options.trustThreshold)
-    }
+    trust = KeyRing(options.trustKeys, threshold: options.trustThreshold)
     probe = ModuleProbe.locate(
       options.probe, library: options.library, timeout: options.probeTimeout)
     let log = options.log
@@ -155,6 +153,7 @@ package final class Agent: Sendable {
     _ = state.wait(until: .after(5_000_000_000)) { state -> Bool? in
       state.timer == .idle && state.operation == nil ? true : nil
     }
+    noteSuppressedRefusals()
     note("closed", 0, "control socket and timer stopped")
     journal.close()
   }

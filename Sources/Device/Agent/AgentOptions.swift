@@ -27,6 +27,11 @@ package struct AgentOptions: Sendable {
   package var graceTimeout: UInt64 = 1_000_000_000
   /// Roll back when nobody confirms within so many nanoseconds; 0: never.
   package var confirmTimeout: UInt64 = 0
+  /// A start within so many nanoseconds of the confirmation, or of the start before it, follows an early
+  /// end of the host; 0: no end is early.
+  package var earlyEndWindow: UInt64 = 120_000_000_000
+  /// After so many early ends in a row the set before the confirmed one is started.
+  package var earlyEndLimit: UInt64 = 2
   /// Sequence numbers below this are refused even if the state directory was lost.
   package var sequenceFloor: UInt64 = 0
   /// Where the agent's own threads run; the helper is where the thread is that installs.

@@ -7,72 +7,84 @@ package enum AuditChain {
   package struct Report: Equatable, Sendable {
     /// Lines that were checked.
     package let lines: UInt64
-    /// Whether the last line ends as a line does.
-    package let ended: Bool
+    /// Bytes of a last line that does not end as a line does; 0 where it does.
+    package let tornBytes: Int
     /// Number of the first and of the last line; 0 without one.
     package let first: UInt64
     package let last: UInt64
     /// SHA-256 of the last line, in hexadecimal: what the next line must name.
     package let digest: String
+
+    /// Whether the last line ends as a line does.
+    package var ended: Bool { tornBytes == 0 }
   }
 
   /// Checks every line of `content` against the one before it.
   ///
   /// - Parameter continued: Whether lines before the first one were rotated away.
   package static func verify(_ content: [UInt8], continued: Bool) throws(Refusal) -> Report {
-    var previous: String? = continued ? nil : AuditLine.origin
-    var expected: UInt64? = continued ? nil : 1
-    var (lines, first) = (UInt64(0), UInt64(0))
-    let ended = content.isEmpty || content.last == UInt8(ascii: "\n")
-    let whole = ended ? content[...] : content[..<((content.lastIndex(of: 10) ?? -1) + 1)]
-    for slice in whole.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true) {
-      let line = Array(slice)
-      guard let number = AuditLine.number(of: line), let named = AuditLine.previous(of: line) else {
-        throw Refusal(.format, "line \(lines + 1) is not an audit line")
-      }
-      guard expected.map({ $0 == number }) ?? true, previous.map({ $0 == named }) ?? true else {
-        throw Refusal(
-          .integrity, "the audit chain is broken before line \(lines + 1)",
-          expected: "number \(expected ?? number) after \(previous ?? named)",
-          found: "number \(number) after \(named)")
-      }
-      if lines == 0 { first = number }
-      previous = SHA256Digest(of: line).hex
-      expected = number &+ 1
-      lines += 1
-    }
-    return Report(
-      lines: lines, ended: ended, first: first, last: lines == 0 ? 0 : (expected ?? 1) &- 1,
-      digest: previous ?? AuditLine.origin)
+    var walk = AuditWalk(continued: continued)
+    try walk.check(content, of: nil)
+    return walk.report
   }
 }
 
-/// A log as it lies on the disk, and how its owner remembers its end.
-struct AuditEvidence: Sendable {
-  let rotated: [UInt8]
-  let current: [UInt8]
-  let lastNumber: UInt64
-  let lastDigest: String
+/// A walk along the chain, from its oldest line on, over one file after the other.
+struct AuditWalk {
+  /// Digest of the line before, or what the first one must name; nil: not known, because it was rotated away.
+  private var previous: String?
+  private var expected: UInt64?
+  private var lines: UInt64 = 0
+  private var first: UInt64 = 0
+  private var tornBytes = 0
+  /// Told the number and the digest of each line.
+  private let visit: (UInt64, String) -> Void
 
-  /// Walks the chain from the oldest line that is kept to the last one that was written.
-  ///
-  /// The owner's memory shows what the chain alone cannot: that its end was cut off.
-  func check() throws(Refusal) -> AuditChain.Report {
-    let lines = rotated + current
-    let oldest = AuditLine.number(of: Array(lines.prefix { $0 != UInt8(ascii: "\n") })) ?? 1
-    guard oldest == 1 || !rotated.isEmpty else {
-      throw Refusal(
-        .integrity, "the beginning of the audit log is missing",
-        expected: "line 1, or the part before the last rotation", found: "line \(oldest)")
+  init(continued: Bool, visit: @escaping (UInt64, String) -> Void = { _, _ in }) {
+    previous = continued ? nil : AuditLine.origin
+    expected = continued ? nil : 1
+    self.visit = visit
+  }
+
+  /// Checks the lines of the file `name`; the walk ends at the first one that is not what the one before
+  /// makes it.
+  mutating func check(_ content: [UInt8], of name: String?) throws(Refusal) {
+    let place = name.map { " of \($0)" } ?? ""
+    guard tornBytes == 0 else {
+      throw Refusal(.integrity, "a line that does not end stands before line 1\(place)")
     }
-    let report = try AuditChain.verify(lines, continued: oldest != 1)
-    guard report.last == lastNumber, report.digest == lastDigest, report.ended else {
-      throw Refusal(
-        .integrity, "the audit log does not end with the line that was written last",
-        expected: "number \(lastNumber), \(lastDigest)",
-        found: "number \(report.last), \(report.digest)",
-        hint: "somebody has changed it while the host was running")
+    let ended = (content.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1
+    tornBytes = content.count - ended
+    var count = 0
+    for slice in content[..<ended].dropLast().split(
+      separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) where ended > 0
+    {
+      count += 1
+      try check(Array(slice), at: "line \(count)\(place)")
     }
-    return report
+  }
+
+  private mutating func check(_ line: [UInt8], at place: String) throws(Refusal) {
+    guard let number = AuditLine.number(of: line), let named = AuditLine.previous(of: line) else {
+      throw Refusal(.integrity, "the audit log is broken: \(place) is not an audit line", at: place)
+    }
+    guard expected.map({ $0 == number }) ?? true, previous.map({ $0 == named }) ?? true else {
+      throw Refusal(
+        .integrity, "the audit chain is broken before \(place)",
+        expected: "number \(expected ?? number) after \(previous ?? named)",
+        found: "number \(number) after \(named)", at: place)
+    }
+    if lines == 0 { first = number }
+    let digest = SHA256Digest(of: line).hex
+    previous = digest
+    expected = number &+ 1
+    lines += 1
+    visit(number, digest)
+  }
+
+  var report: AuditChain.Report {
+    AuditChain.Report(
+      lines: lines, tornBytes: tornBytes, first: first,
+      last: lines == 0 ? 0 : (expected ?? 1) &- 1, digest: previous ?? AuditLine.origin)
   }
 }

@@ -24,6 +24,15 @@ enum AuditLine {
   /// Longest line in bytes; a longer one cannot be ours.
   static let sizeLimit = 1 << 16
 
+  /// The bytes of the line, without its newline; what makes it too long is left out, and that is said.
+  static func bytes(_ entry: AuditEntry, number: UInt64, previous: String) -> [UInt8] {
+    let line = Array(text(entry, number: number, previous: previous).utf8)
+    guard line.count >= sizeLimit else { return line }
+    let short = AuditEntry(
+      entry.kind, time: entry.time, [("left_out_bytes", .unsigned(UInt64(line.count)))])
+    return Array(text(short, number: number, previous: previous).utf8)
+  }
+
   /// The line, without its newline, for entry `number` after a line whose SHA-256 is `previous`.
   static func text(_ entry: AuditEntry, number: UInt64, previous: String) -> String {
     let fields: [(String, JSON)] =

@@ -14,10 +14,18 @@ struct AuditLog: ~Copyable {
   static let rotatedName = "audit.1.jsonl"
   /// Size in bytes at which the file is rotated.
   static let rotationSize = 8 << 20
+  /// Most bytes that a file has.
+  static let fileLimit = rotationSize + AuditLine.sizeLimit
 
   private var file: FileDescriptor
   private let subject: String
   private var size: Int
+  /// Whether part of a line may stand behind the first `size` bytes.
+  private var isTorn = false
+  /// Whether the name of the file may not be on the device yet.
+  private var isNameLoose = false
+  /// What was done to the log itself and is not written yet: it comes before the next line.
+  private var owed: AuditEntry?
   /// Number of the next line.
   private(set) var next: UInt64
   private var previous: String
@@ -34,17 +42,18 @@ struct AuditLog: ~Copyable {
 
   /// Opens the log beneath `root`, mends its end and says so in it.
   static func open(in root: borrowing Directory, now: UInt64) throws(Refusal) -> AuditLog {
-    let content = try root.read(name, limit: rotationSize + AuditLine.sizeLimit) ?? []
+    let content = try root.read(name, limit: fileLimit) ?? []
     let whole = (content.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1
     var last = content[..<whole].split(separator: UInt8(ascii: "\n")).last.map { Array($0) }
     if last == nil { last = try lastLine(of: root) }
     let file = try openFile(in: root, size: whole)
     var log = AuditLog(file: file, subject: "\(root.path)/\(name)", size: whole, after: last)
     if whole < content.count {
-      let cut = AuditEntry(
+      log.owed = AuditEntry(
         "repaired", time: now,
         [("detail", .string("cut off \(content.count - whole) bytes of a torn last line"))])
-      try log.append(cut, in: root)
+      // A full disk must not keep a host from starting.
+      try? log.appendOwed(in: root)
     }
     return log
   }
@@ -55,9 +64,7 @@ struct AuditLog: ~Copyable {
   ) throws(Refusal) -> FileDescriptor {
     do throws(SystemError) {
       let file = try root.open(name, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-      guard ftruncate(file.number, off_t(size)) == 0 else {
-        throw SystemError.last("truncate", "\(root.path)/\(name)")
-      }
+      try file.truncate(to: size, "\(root.path)/\(name)")
       try root.synchronize()
       return file
     } catch {
@@ -65,45 +72,71 @@ struct AuditLog: ~Copyable {
     }
   }
 
-  /// Appends one line and waits until it is on the device.
+  /// Appends one line and waits until it is on the device; when it throws, the line is not in the log.
   mutating func append(_ entry: AuditEntry, in root: borrowing Directory) throws(Refusal) {
-    let line = Array(AuditLine.text(entry, number: next, previous: previous).utf8)
+    try appendOwed(in: root)
+    try write(entry, in: root)
+  }
+
+  private mutating func appendOwed(in root: borrowing Directory) throws(Refusal) {
+    guard let entry = owed else { return }
+    try write(entry, in: root)
+    owed = nil
+  }
+
+  private mutating func write(_ entry: AuditEntry, in root: borrowing Directory) throws(Refusal) {
+    let line = AuditLine.bytes(entry, number: next, previous: previous)
     do throws(SystemError) {
+      if isTorn { try cutOff() }
       if size >= Self.rotationSize { try rotate(in: root) }
+      if isNameLoose { try root.synchronize() }
+      isNameLoose = false
       do throws(SystemError) {
         try file.write(line + [UInt8(ascii: "\n")], to: subject)
+        try file.synchronize(subject)
       } catch {
-        // Half a line must not stand where the next whole one will be appended.
-        _ = ftruncate(file.number, off_t(size))
+        // Half a line must not stand where the next whole one will be appended, and no line may stand
+        // before it of which the device may have nothing.
+        isTorn = true
+        try? cutOff()
         throw error
       }
-      size += line.count + 1
-      next &+= 1
-      previous = SHA256Digest(of: line).hex
-      try file.synchronize(subject)
     } catch {
       throw error.refusal
     }
+    size += line.count + 1
+    next &+= 1
+    previous = SHA256Digest(of: line).hex
+  }
+
+  private mutating func cutOff() throws(SystemError) {
+    try file.truncate(to: size, subject)
+    isTorn = false
   }
 
   /// Both parts as they lie on the disk, and the last line that was written.
   func evidence(in root: borrowing Directory) throws(Refusal) -> AuditEvidence {
-    let limit = Self.rotationSize + AuditLine.sizeLimit
+    let rotated = try root.read(Self.rotatedName, limit: Self.fileLimit) ?? []
+    let current = try root.read(Self.name, limit: Self.fileLimit) ?? []
     return AuditEvidence(
-      rotated: try root.read(Self.rotatedName, limit: limit) ?? [],
-      current: try root.read(Self.name, limit: limit) ?? [], lastNumber: next &- 1,
+      files: AuditFiles(rotated: rotated, current: current), lastNumber: next &- 1,
       lastDigest: previous)
   }
 
+  /// Goes on in a new file; may be tried again when it failed half-way.
   private mutating func rotate(in root: borrowing Directory) throws(SystemError) {
-    try root.rename(Self.name, to: Self.rotatedName)
+    do throws(SystemError) {
+      try root.rename(Self.name, to: Self.rotatedName)
+    } catch  where error.code == ENOENT {
+      // It has its new name already, and the new file could not be made the last time.
+    }
     file = try root.open(Self.name, O_WRONLY | O_CREAT | O_APPEND | O_EXCL, mode: 0o600)
-    try root.synchronize()
     size = 0
+    isNameLoose = true
   }
 
   private static func lastLine(of root: borrowing Directory) throws(Refusal) -> [UInt8]? {
-    let content = try root.read(rotatedName, limit: rotationSize + AuditLine.sizeLimit) ?? []
+    let content = try root.read(rotatedName, limit: fileLimit) ?? []
     return content.split(separator: UInt8(ascii: "\n")).last.map { Array($0) }
   }
 }

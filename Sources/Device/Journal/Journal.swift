@@ -8,7 +8,8 @@ internal import Verification
 ///
 /// ```
 /// objects/sha256/<hex>   module images, content-addressed, read-only
-/// confirmed              which object fills which slot; replaced in one step
+/// confirmed              which object fills which slot, and which did before; replaced in one step
+/// run                    what the process that has the directory is doing, for the one after it
 /// trust                  highest sequence per product and module, latest believed time
 /// audit.jsonl            one hash-chained line per transition
 /// ```
@@ -21,27 +22,12 @@ internal import Verification
 package final class Journal: Sendable {
   /// Largest module image in bytes.
   package static let objectLimit = 1 << 30
-  private static let recordLimit = 1 << 20
-  private static let confirmedName = "confirmed"
-  private static let trustName = "trust"
+  /// Largest record in bytes.
+  static let recordLimit = 1 << 20
   private static let probeName = "doctor"
 
-  private struct Contents: ~Copyable {
-    let root: Directory
-    let objects: ObjectStore
-    var audit: AuditLog
-    var confirmed: ConfirmedSet
-    var trusted: TrustedState
-    var isOpen = true
-
-    /// Nothing may be written once the directory is somebody else's.
-    func requireOpen() throws(Refusal) {
-      guard isOpen else { throw Refusal(.state, "the state directory '\(root.path)' was closed") }
-    }
-  }
-
   /// Guards the files and what is known of them; nests inside nothing of its own.
-  private let contents: Guarded<Contents>
+  let contents: Guarded<JournalContents>
   /// The directory, for messages.
   package let path: String
 
@@ -53,21 +39,26 @@ package final class Journal: Sendable {
     let root = try translating { () throws(SystemError) in try Directory.make(path) }
     try root.requirePrivate()
     try root.lock()
+    Self.removeLeftovers(in: root)
     let objects = try translating { () throws(SystemError) in try ObjectStore.open(in: root) }
     let audit = try AuditLog.open(in: root, now: now)
-    let confirmed = try Self.record(Self.confirmedName, in: root) {
+    let confirmed = try Self.record(JournalContents.confirmedName, in: root) {
       bytes throws(FormatError) in try ConfirmedSet(parsing: bytes)
     }
-    let trusted = try Self.record(Self.trustName, in: root) {
+    let trusted = try Self.record(JournalContents.trustName, in: root) {
       bytes throws(FormatError) in try TrustedState(parsing: bytes)
+    }
+    // Of use to judge the last run by, and no more: a damaged one must not stop a start.
+    let lastRun = try? Self.record(JournalContents.runName, in: root) {
+      bytes throws(FormatError) in try RunRecord(parsing: bytes)
     }
     // A crash may have come after `confirmed` and before `trust` was replaced.
     var believed = trusted ?? TrustedState()
     believed.ratchet(confirmed?.accepted ?? [:])
     contents = Guarded(
-      Contents(
+      JournalContents(
         root: root, objects: objects, audit: audit, confirmed: confirmed ?? ConfirmedSet(),
-        trusted: believed))
+        trusted: believed, lastRun: lastRun))
   }
 
   deinit { close() }
@@ -75,7 +66,12 @@ package final class Journal: Sendable {
   /// Gives the directory up, for another agent to take; nothing can be written from here on.
   package func close() {
     contents.withLock { contents in
-      if contents.isOpen { contents.root.unlock() }
+      guard contents.isOpen else { return }
+      contents.settleDoubt()
+      contents.run?.isOver = true
+      // Where this cannot be written, the next start takes the end for a death.
+      try? contents.writeRun()
+      contents.root.unlock()
       contents.isOpen = false
     }
   }
@@ -99,7 +95,8 @@ package final class Journal: Sendable {
     try contents.withLock { contents throws(Refusal) in try contents.objects.load(digest) }
   }
 
-  /// Makes `set` what the next start comes up on; its number becomes one more than the last.
+  /// Makes `set` what the next start comes up on; its number becomes one more than the last, and the set
+  /// before it what a start falls back to.
   ///
   /// When this returns the set is on the device. When it throws, the old set still is.
   package func confirm(_ set: ConfirmedSet) throws(Refusal) {
@@ -107,15 +104,16 @@ package final class Journal: Sendable {
       try contents.requireOpen()
       var next = set
       next.number = contents.confirmed.number &+ 1
+      next.previous = contents.confirmed.modules
+      next.abandoned = nil
       for digest in next.modules.values where try contents.objects.load(digest) == nil {
         throw Refusal(
           .state, "a set cannot be confirmed before its objects are kept", found: digest.hex)
       }
-      try contents.root.replace(Self.confirmedName, with: next.encoded)
-      contents.confirmed = next
+      try contents.replaceConfirmed(with: next)
       contents.trusted.ratchet(next.accepted)
       // What cannot be written now is mended from the set on the next start.
-      try? contents.root.replace(Self.trustName, with: contents.trusted.encoded)
+      try? contents.root.replace(JournalContents.trustName, with: contents.trusted.encoded)
     }
   }
 
@@ -125,7 +123,7 @@ package final class Journal: Sendable {
       try contents.requireOpen()
       guard now > contents.trusted.clockFloor else { return }
       contents.trusted.clockFloor = now
-      try contents.root.replace(Self.trustName, with: contents.trusted.encoded)
+      try contents.root.replace(JournalContents.trustName, with: contents.trusted.encoded)
     }
   }
 
@@ -139,12 +137,13 @@ package final class Journal: Sendable {
   /// The number that the next line of the audit log gets; it rises over restarts.
   package var nextLine: UInt64 { contents.withLock { $0.audit.next } }
 
-  /// Removes the objects that neither the confirmed set nor `kept` names; returns how many.
+  /// Removes the objects that neither the confirmed set, nor the one before it, nor `kept` names; returns
+  /// how many.
   @discardableResult
   package func collect(keeping kept: Set<SHA256Digest>) throws(Refusal) -> Int {
     try contents.withLock { contents throws(Refusal) in
       try contents.requireOpen()
-      let needed = kept.union(contents.confirmed.modules.values)
+      let needed = kept.union(contents.confirmed.neededObjects)
       do throws(SystemError) {
         return try contents.objects.collect(keeping: needed)
       } catch {
@@ -182,8 +181,17 @@ package final class Journal: Sendable {
   package func record(_ entry: AuditEntry) throws(Refusal) {
     try contents.withLock { contents throws(Refusal) in
       try contents.requireOpen()
+      contents.settleDoubt()
       try contents.audit.append(entry, in: contents.root)
     }
+  }
+
+  /// Removes what a crash left half-written; what cannot be removed is in the way of its own record only.
+  private static func removeLeftovers(in root: borrowing Directory) {
+    for name in (try? root.names()) ?? [] where name.hasSuffix(Directory.temporarySuffix) {
+      _ = try? root.remove(name)
+    }
+    _ = try? root.remove(probeName)
   }
 
   private static func record<Record>(
@@ -202,7 +210,7 @@ package final class Journal: Sendable {
 }
 
 /// Runs `body` and gives its failure in the terms of the one error table.
-private func translating<Value: ~Copyable>(
+func translating<Value: ~Copyable>(
   _ body: () throws(SystemError) -> Value
 ) throws(Refusal) -> Value {
   do throws(SystemError) {

@@ -2,6 +2,32 @@ internal import Platform
 package import Refusal
 package import Signing
 
+/// The trusted keys of an agent: read when it is opened, and again whenever they are asked for until that has
+/// succeeded.
+///
+/// A host that came up while descriptors were short, or before its keys were in place, need not be restarted.
+/// Threading: any thread; blocks on the disk as long as there are no keys.
+package final class KeyRing: Sendable {
+  private let paths: [String]
+  private let threshold: Int
+  private let keys = Guarded<TrustedKeys?>(nil)
+
+  /// Names the PEM files.
+  package init(_ paths: [String], threshold: Int) {
+    self.paths = paths
+    self.threshold = threshold
+    _ = try? get()
+  }
+
+  /// The keys, or why there are none: then every patch is refused with that reason.
+  package func get() throws(Refusal) -> TrustedKeys {
+    if let known = keys.withLock({ $0 }) { return known }
+    let read = try KeyFiles.read(paths, threshold: threshold)
+    keys.withLock { $0 = read }
+    return read
+  }
+}
+
 /// The trusted keys of an agent, read from files.
 package enum KeyFiles {
   /// Largest PEM file of a public key in bytes.

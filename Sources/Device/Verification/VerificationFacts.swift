@@ -14,6 +14,8 @@ package struct VerificationFacts: Sendable {
   package var clockFloor: UInt64 = 0
   /// What was accepted before, per product and module.
   package var accepted: [SequenceKey: AcceptedPatch]?
+  /// The newest patch that may be accepted once more: a host gave up the set that it had led to.
+  package var repeatable: SHA256Digest?
   /// Lowest sequence number that the embedder still accepts, whatever a state directory says.
   package var sequenceFloor: UInt64 = 0
   /// The machine of the host.

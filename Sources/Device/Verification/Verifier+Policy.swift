@@ -90,7 +90,8 @@ extension Verifier {
           expected: last.identity.hex, found: identity.hex, at: component.module,
           hint: "the vendor signed two patches under one number: ask which one is right")
       }
-      guard found > last.sequence else {
+      let isRepeated = found == last.sequence && identity == facts.repeatable
+      guard found > last.sequence || isRepeated else {
         throw Refusal(
           .rollback, "the patch is not newer than what was accepted before",
           expected: "more than \(last.sequence)", found: "\(found)", at: component.module)

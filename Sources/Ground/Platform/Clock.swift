@@ -12,6 +12,38 @@ package enum WallClock {
   package static var now: UInt64 { nanoseconds(of: CLOCK_REALTIME) }
 }
 
+/// A moment that a later process can compare with its own, whatever was done to the clock meanwhile.
+package struct Moment: Equatable, Sendable {
+  /// Names the run of the kernel; empty when it cannot be told.
+  package let boot: String
+  /// Nanoseconds of CLOCK_BOOTTIME, which nobody sets and which goes on while the machine sleeps.
+  package let uptime: UInt64
+  /// Nanoseconds since 1970 (UTC).
+  package let wall: UInt64
+
+  /// Names a moment.
+  package init(boot: String, uptime: UInt64, wall: UInt64) {
+    self.boot = boot
+    self.uptime = uptime
+    self.wall = wall
+  }
+
+  /// This moment.
+  package static var now: Moment {
+    let boot = (try? RegularFile.read("/proc/sys/kernel/random/boot_id", limit: 64)) ?? []
+    let name = String(decoding: boot.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    return Moment(boot: name, uptime: nanoseconds(of: CLOCK_BOOTTIME), wall: WallClock.now)
+  }
+
+  /// Nanoseconds from `earlier` to here; nil when the clock was set back and the machine restarted.
+  package func since(_ earlier: Moment) -> UInt64? {
+    if !boot.isEmpty && boot == earlier.boot && uptime >= earlier.uptime {
+      return uptime - earlier.uptime
+    }
+    return wall >= earlier.wall ? wall - earlier.wall : nil
+  }
+}
+
 /// A point in monotonic time by which something must be done.
 package struct Deadline: Equatable, Sendable {
   /// Nanoseconds of CLOCK_MONOTONIC.

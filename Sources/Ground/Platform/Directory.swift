@@ -21,7 +21,7 @@ package struct Directory: ~Copyable, Sendable {
   /// Makes the directory at `path` for this user alone, unless it is there, and opens it.
   package static func make(_ path: String) throws(SystemError) -> Directory {
     // SAFETY: the path is NUL-terminated for the call.
-    guard unsafe mkdir(path, 0o700) == 0 || errno == EEXIST else {
+    guard uninterrupted({ unsafe mkdir(path, 0o700) }) == 0 || errno == EEXIST else {
       throw SystemError.last("mkdir", path)
     }
     return try open(path)
@@ -84,7 +84,8 @@ package struct Directory: ~Copyable, Sendable {
   /// Makes the directory `name` for this user alone, unless it is there, and opens it.
   package borrowing func directory(_ name: String) throws(SystemError) -> Directory {
     // SAFETY: the name is NUL-terminated for the call.
-    guard unsafe mkdirat(descriptor.number, name, 0o700) == 0 || errno == EEXIST else {
+    let made = uninterrupted { unsafe mkdirat(descriptor.number, name, 0o700) }
+    guard made == 0 || errno == EEXIST else {
       throw SystemError.last("mkdir", "\(path)/\(name)")
     }
     let inner = try open(name, O_RDONLY | O_DIRECTORY)
@@ -95,7 +96,7 @@ package struct Directory: ~Copyable, Sendable {
   @discardableResult
   package borrowing func remove(_ name: String) throws(SystemError) -> Bool {
     // SAFETY: the name is NUL-terminated for the call.
-    if unsafe unlinkat(descriptor.number, name, 0) == 0 { return true }
+    if uninterrupted({ unsafe unlinkat(descriptor.number, name, 0) }) == 0 { return true }
     guard errno == ENOENT else { throw SystemError.last("remove", "\(path)/\(name)") }
     return false
   }
@@ -103,7 +104,8 @@ package struct Directory: ~Copyable, Sendable {
   /// Gives the file `old` the name `new`, in one step, in place of what had it.
   package borrowing func rename(_ old: String, to new: String) throws(SystemError) {
     // SAFETY: both names are NUL-terminated for the call.
-    guard unsafe renameat(descriptor.number, old, descriptor.number, new) == 0 else {
+    let number = descriptor.number
+    guard uninterrupted({ unsafe renameat(number, old, number, new) }) == 0 else {
       throw SystemError.last("rename", "\(path)/\(new)")
     }
   }

@@ -71,6 +71,21 @@ package struct FileDescriptor: ~Copyable, Sendable {
 
   /// Flushes data and metadata to the device.
   package borrowing func synchronize(_ subject: String) throws(SystemError) {
-    guard fsync(number) == 0 else { throw SystemError.last("fsync", subject) }
+    guard uninterrupted({ fsync(number) }) == 0 else { throw SystemError.last("fsync", subject) }
+  }
+
+  /// Cuts the file off after its first `size` bytes.
+  package borrowing func truncate(to size: Int, _ subject: String) throws(SystemError) {
+    guard uninterrupted({ ftruncate(number, off_t(size)) }) == 0 else {
+      throw SystemError.last("truncate", subject)
+    }
+  }
+}
+
+/// Makes a system call again as long as signals interrupt it.
+func uninterrupted(_ call: () -> Int32) -> Int32 {
+  while true {
+    let result = call()
+    if result >= 0 || errno != EINTR { return result }
   }
 }

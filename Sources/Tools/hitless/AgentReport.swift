@@ -8,6 +8,7 @@ enum AgentReport {
     let stable = answer["stable"]?.namedValue ?? [:]
     lines.append("stable: generation \(text(stable["generation"]))")
     lines += modules(stable["modules"])
+    lines += restart(answer)
     if let transaction = answer["transaction"]?.namedValue {
       lines += describe(transaction)
     } else {
@@ -23,6 +24,26 @@ enum AgentReport {
         .map { "\(text(counters[$0])) \($0)" }.joined(separator: ", "))
     if let overdue = answer["overdue_generations"]?.unsignedValue, overdue > 0 {
       lines.append("overdue: \(overdue) generations are kept because a worker has not moved on")
+    }
+    return lines
+  }
+
+  /// What the start of the host was like, when there is something to say.
+  private static func restart(_ answer: [String: CBOR]) -> [String] {
+    var lines: [String] = []
+    let last = answer["last_run"]?.namedValue ?? [:]
+    if let trial = last["trial"]?.unsignedValue {
+      lines.append("last run: ended while transaction \(trial) was on trial: rolled back")
+    } else if last["ending"] == .text("died") {
+      let early = last["early"] == .bool(true)
+      lines.append(
+        "last run: the host ended without closing"
+          + (early ? ", early: \(text(last["deaths"])) in a row" : ""))
+    }
+    if let abandoned = answer["abandoned"]?.namedValue {
+      lines.append(
+        "fell back: set \(text(abandoned["number"])) ended its host too often, "
+          + "patch \(text(abandoned["patch"]))")
     }
     return lines
   }

@@ -1,0 +1,134 @@
+internal import AgentControl
+internal import Bytes
+internal import Digests
+internal import Journal
+internal import Platform
+internal import Refusal
+
+/// What the end of the last run means for this one.
+extension Agent {
+  /// Says how the run before ended, starts the set before the confirmed one when that has ended its host too
+  /// often, and begins a run of its own.
+  ///
+  /// Nothing of this keeps a host from starting: what cannot be written is said, as far as that can be.
+  func judgeLastRun() {
+    let now = Moment.now
+    var rule = BootLoopRule()
+    rule.window = options.earlyEndWindow
+    rule.limit = options.earlyEndLimit
+    let last = journal.lastRun(at: now, rule: rule)
+    state.withLock { $0.lastRun = last }
+    noteTrial(last)
+    if last.ending == .died && last.trial == nil { noteDeath(last) }
+    let isAnother = last.givesUp && fallBack(after: last)
+    do throws(Refusal) {
+      try journal.beginRun(at: now, deaths: isAnother ? 0 : last.deaths)
+      // What a crash between the storing of objects and the set that names them has left.
+      try journal.collect(keeping: [])
+    } catch {
+      options.log(4, "\(options.instance): the state directory takes no writes: \(error)")
+    }
+  }
+
+  private func noteTrial(_ last: LastRun) {
+    guard let trial = last.trial else { return }
+    state.withLock { $0.counters.rollbacks += 1 }
+    let end = last.ending == .closed ? "was closed before it was confirmed" : "ended while it ran"
+    note("rolled-back", trial, "the host \(end)", [("elapsed_ns", json(last.elapsed))])
+  }
+
+  private func noteDeath(_ last: LastRun) {
+    let number = journal.confirmed.number
+    let count = "early end \(last.deaths) of \(max(1, options.earlyEndLimit)) in a row"
+    let outcome =
+      !last.isEarly ? "not an early end" : number == 0 ? "nothing was confirmed" : count
+    note(
+      "died", 0, "the host ended without closing, on set \(number): \(outcome)",
+      [
+        ("confirmed", .unsigned(number)), ("early", .bool(last.isEarly)),
+        ("deaths", .unsigned(last.deaths)), ("elapsed_ns", json(last.elapsed)),
+      ])
+  }
+
+  /// Makes the set before the confirmed one the confirmed one; false when that cannot be.
+  private func fallBack(after last: LastRun) -> Bool {
+    let number = journal.confirmed.number
+    note(
+      "falling-back", 0, "set \(number) has ended its host \(last.deaths) times in a row",
+      [("confirmed", .unsigned(number))])
+    let problem: Refusal?
+    do throws(Refusal) {
+      _ = try journal.fallBack()
+      problem = nil
+    } catch {
+      problem = error
+    }
+    let set = journal.confirmed
+    guard let abandoned = set.abandoned, abandoned.number == number else {
+      note("fallback-failed", 0, "set \(number) is started once more: \(problem?.message ?? "")")
+      return false
+    }
+    let patch = abandoned.patch?.hex
+    note(
+      "fell-back", 0,
+      "the set before set \(number) is started, as set \(set.number)"
+        + (problem.map { ", for this run only: \($0)" } ?? ""),
+      [
+        ("confirmed", .unsigned(set.number)), ("abandoned", .unsigned(number)),
+        ("patch", patch.map { .string($0) } ?? .null),
+      ])
+    return true
+  }
+
+  private func json(_ nanoseconds: UInt64?) -> JSON { nanoseconds.map { .unsigned($0) } ?? .null }
+}
+
+/// When a candidate is in force and not confirmed: what a crash is then put down to.
+extension Agent {
+  /// Runs what puts a candidate in force; when it fails, none is.
+  func onTrial<Value>(_ body: () throws(Refusal) -> Value) throws(Refusal) -> Value {
+    do throws(Refusal) {
+      return try body()
+    } catch {
+      endTrial(journal.trialCount)
+      throw error
+    }
+  }
+
+  /// Writes down that the trial is over; else the next start would take it for rolled back by a crash, which
+  /// is no harm.
+  func endTrial(_ count: UInt64) {
+    do throws(Refusal) {
+      try journal.endTrial(count)
+    } catch {
+      guard !state.withLock({ $0.isClosed }) else { return }
+      options.log(4, "\(options.instance): the state directory takes no writes: \(error)")
+    }
+  }
+}
+
+extension LastRun {
+  /// The end of the last run as the control socket carries it.
+  var cbor: CBOR {
+    .named([
+      "ending": .text(name), "early": .bool(isEarly), "deaths": .unsigned(deaths),
+      "trial": trial.map { .unsigned($0) } ?? .null,
+      "elapsed_ns": elapsed.map { .unsigned($0) } ?? .null,
+    ])
+  }
+
+  private var name: String {
+    switch ending {
+    case .unknown: "unknown"
+    case .closed: "closed"
+    case .died: "died"
+    }
+  }
+}
+
+extension AbandonedSet {
+  /// The set as the control socket carries it.
+  var cbor: CBOR {
+    .named(["number": .unsigned(number), "patch": patch.map { .bytes($0.bytes) } ?? .null])
+  }
+}
