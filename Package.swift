@@ -127,8 +127,8 @@ let tools: [Target] = [
     "hitless",
     [
       "AgentControl", "Bytes", "Compatibility", "DeltaDecoder", "DeltaEncoder", "DeltaModel",
-      "Digests", "ElfImage", "Generator", "PatchFormat", "Platform", "Refusal", "Signing",
-      "Verification", argumentParser,
+      "Digests", "ElfImage", "Generator", "Journal", "PatchFormat", "Platform", "Refusal",
+      "Signing", "Verification", argumentParser,
     ]),
   .target(
     name: "CPathBench", dependencies: ["CHitless"], path: "Sources/Tools/CPathBench",
@@ -186,7 +186,7 @@ let package = Package(
         "Staging",
         "TestSupport", "Verification",
       ]),
-    tests("CommandLine", ["TestSupport"]),
+    tests("CommandLine", ["Bytes", "Journal", "TestSupport"]),
     tests("Compatibility", ["Bytes", "Compatibility", "ElfImage", "Refusal", "TestSupport"]),
     tests(
       "Generator",

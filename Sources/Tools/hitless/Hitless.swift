@@ -23,7 +23,7 @@ struct Hitless: AsyncParsableCommand {
     subcommands: [
       KeygenCommand.self, DiffCommand.self, VerifyCommand.self, InspectCommand.self,
       ApplyCommand.self, LintCommand.self, ExplainCommand.self, DeltaCommand.self,
-      AgentCommand.self,
+      AgentCommand.self, AuditCommand.self,
     ])
 
   static func main() async {
