@@ -249,6 +249,17 @@ let package = Package(
         "Staging",
         "TestSupport",
       ]),
+    // Faults at every system call: a filter that announces them, a host that meets them, and the tests.
+    .target(name: "CFaultTracer", path: "Tests/CFaultTracer"),
+    .executableTarget(
+      name: "FaultHost", dependencies: ["Agent", "CHitless", "Refusal", "Staging"],
+      path: "Tests/FaultHost", swiftSettings: strict),
+    tests(
+      "FaultInjection",
+      [
+        "CFaultTracer", "Digests", "FaultHost", "Generator", "Journal", "Refusal", "Signing",
+        "TestSupport",
+      ]),
     tests("Tool", ["TestSupport"]),
     tests("PacketIO", ["CPlatform", "PacketIO", "Platform"]),
     tests("GNB", ["Bytes", "CPlatform", "GNB", "GTPU", "PacketIO", "Platform"]),

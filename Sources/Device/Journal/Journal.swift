@@ -143,6 +143,8 @@ package final class Journal: Sendable {
   package func collect(keeping kept: Set<SHA256Digest>) throws(Refusal) -> Int {
     try contents.withLock { contents throws(Refusal) in
       try contents.requireOpen()
+      // What the device may hold is needed, too.
+      guard !contents.isInDoubt else { return 0 }
       let needed = kept.union(contents.confirmed.neededObjects)
       do throws(SystemError) {
         return try contents.objects.collect(keeping: needed)

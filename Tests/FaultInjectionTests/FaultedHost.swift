@@ -1,0 +1,129 @@
+import CFaultTracer
+import Glibc
+import TestSupport
+
+/// A system call of the host, as it is announced.
+struct Call {
+  let name: String
+  /// The first argument: of most calls the descriptor.
+  let descriptor: Int32
+  /// Whether it opens a file that was there before, maybe.
+  let opensOld: Bool
+}
+
+/// What becomes of a call.
+enum Fate {
+  case made
+  /// It fails with this error number and is not made.
+  case failed(Int32)
+  /// The host is killed in its place.
+  case killed
+}
+
+/// A `FaultHost` whose every system call on files, memory files, sockets and processes is announced first.
+///
+/// Those of the selftest helper are made without further ado: it is another process, and what it does is the
+/// host's to survive, not the helper's.
+final class FaultedHost {
+  private var process = fault_process()
+  private var pending: [UInt8] = []
+  private(set) var isDead = false
+  /// Decides about the calls of the order that is under way.
+  var decide: (Call) -> Fate = { _ in .made }
+
+  init(_ site: FaultSite, state: String) throws {
+    let program = try BuiltProduct.path("FaultHost")
+    let words = [
+      program, state, site.module, site.key, try BuiltProduct.path("hitless-probe"),
+    ]
+    var vector: [UnsafeMutablePointer<CChar>?] = unsafe []
+    for word in words { unsafe vector.append(strdup(word)) }
+    unsafe vector.append(nil)
+    defer { unsafe vector.forEach { unsafe free($0) } }
+    // SAFETY: the vector ends with null and lives until the call has returned.
+    let result = unsafe fault_process_start(program, vector, &process)
+    guard result == 0 else { throw Failure(description: "cannot filter a program: \(errno)") }
+  }
+
+  deinit { kill() }
+
+  func kill() {
+    guard !isDead else { return }
+    isDead = true
+    // SAFETY: the process is ours and was started.
+    unsafe fault_process_kill(&process)
+  }
+
+  /// Gives one order and returns the answer; nil when the host has ended meanwhile.
+  func order(_ words: String, deciding: ((Call) -> Fate)? = nil) throws -> String? {
+    let line = Array("\(words)\n".utf8)
+    // SAFETY: the pointer is used for the call alone.
+    _ = unsafe line.withUnsafeBytes { unsafe write(process.input, $0.baseAddress, $0.count) }
+    while !isDead {
+      var call = fault_call()
+      // SAFETY: both values are ours for the call.
+      let event = unsafe fault_process_next(&process, &call, 120_000)
+      switch event {
+      case FAULT_EVENT_CALL: settle(call, deciding)
+      case FAULT_EVENT_OUTPUT: if let line = nextLine() { return line }
+      case FAULT_EVENT_END: kill()
+      default: throw Failure(description: "the host does not answer '\(words)'")
+      }
+    }
+    return nil
+  }
+
+  private func settle(_ call: fault_call, _ deciding: ((Call) -> Fate)?) {
+    let isOurs = unsafe access("/proc/\(process.process)/task/\(call.thread)", F_OK) == 0
+    let name = unsafe fault_call_name(call.number).map { unsafe String(cString: $0) } ?? "?"
+    let described = Call(
+      name: name, descriptor: Int32(truncatingIfNeeded: call.arguments.0),
+      opensOld: name == "openat2" && flags(at: call.arguments.2) & UInt64(O_EXCL) == 0)
+    switch isOurs ? deciding?(described) ?? .made : .made {
+    case .made: answer(call, 0)
+    case .failed(let error): answer(call, error)
+    case .killed: kill()
+    }
+  }
+
+  private func answer(_ call: fault_call, _ error: Int32) {
+    var call = call
+    // SAFETY: both values are ours for the call; who was killed meanwhile needs no answer.
+    _ = unsafe fault_call_answer(&process, &call, error)
+  }
+
+  /// The flags of an `openat2`, the first word of what it points to.
+  private func flags(at address: UInt64) -> UInt64 {
+    let memory = unsafe open("/proc/\(process.process)/mem", O_RDONLY | O_CLOEXEC)
+    defer { close(memory) }
+    var flags: UInt64 = 0
+    // SAFETY: the value has as many bytes as are asked for.
+    _ = unsafe pread(memory, &flags, 8, off_t(bitPattern: UInt(address)))
+    return flags
+  }
+
+  private func nextLine() -> String? {
+    var chunk = [UInt8](repeating: 0, count: 4096)
+    // SAFETY: the array has as many bytes as are asked for.
+    let count = unsafe read(process.output, &chunk, chunk.count)
+    if count > 0 { pending += chunk[..<count] }
+    guard let end = pending.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+    defer { pending.removeFirst(end + 1) }
+    return String(decoding: pending[..<end], as: UTF8.self)
+  }
+
+  /// Where descriptor `number` of the host leads.
+  func path(of number: Int32) -> String {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    // SAFETY: the buffer has as many bytes as are allowed.
+    let count = unsafe buffer.withUnsafeMutableBytes { bytes -> Int in
+      guard let start = bytes.baseAddress else { return 0 }
+      return unsafe readlink("/proc/\(process.process)/fd/\(number)", start, bytes.count)
+    }
+    return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+  }
+
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+}

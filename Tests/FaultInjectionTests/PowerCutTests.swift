@@ -1,0 +1,100 @@
+import TestSupport
+import Testing
+
+/// A kill leaves everything that was written, in order; a power cut leaves what was flushed, and what else the
+/// device liked to keep.
+@Suite("A power cut at a system call", .serialized)
+struct PowerCutTests {
+  @Test func `loses nothing that was confirmed, and leaves nothing that stops a start`() throws {
+    let site = try FaultSite()
+    let leftovers = try Self.leftovers(site) { _ in true }
+    #expect(leftovers.count > 20)
+    for leftover in leftovers {
+      let restart = try Self.restart(site, leftover)
+      #expect(leftover.allowed.contains(restart.result), "\(leftover.when): \(restart.result)")
+      #expect(restart.problems == [], "\(leftover.when)")
+    }
+  }
+
+  /// The probe that the test above can fail: devices that do not do what they are told.
+  @Test(arguments: ["directories", "files", "objects", "audit.jsonl"])
+  func `would be found out if there were no flush of`(what: String) throws {
+    let site = try FaultSite()
+    let leftovers = try Self.leftovers(site) { path in
+      switch what {
+      case "directories": !path.hasSuffix("state") && !path.hasSuffix("sha256")
+      case "files": path.hasSuffix("state") || path.hasSuffix("sha256")
+      case "objects": !path.contains("/sha256/")
+      default: !path.hasSuffix(what)
+      }
+    }
+    let isFoundOut = try leftovers.reversed().contains { leftover in
+      let restart = try Self.restart(site, leftover)
+      // A chain whose end is gone is whole: what tells is that a line of the confirmation is missing.
+      let isForgotten =
+        leftover.isConfirmed
+        && restart.lines.count { $0.contains("\"event\":\"confirmed\"") } < 2
+      return !leftover.allowed.contains(restart.result) || restart.problems != [] || isForgotten
+    }
+    #expect(isFoundOut)
+  }
+
+  /// What a cut left at some moment.
+  private struct Leftover {
+    let when: String
+    /// What a start may come up with then.
+    let allowed: [String]
+    let isConfirmed: Bool
+    let files: [String: [UInt8]]
+  }
+
+  /// Everything that cuts in the course of one life leave; what `flushes` does not say yes to is as if it was
+  /// never flushed.
+  private static func leftovers(
+    _ site: FaultSite, flushes: @escaping (String) -> Bool
+  ) throws -> [Leftover] {
+    let state = try site.copy("state")
+    let device = Device(state)
+    let host = try FaultedHost(site, state: state)
+    var seen: Set<[String: [UInt8]]> = []
+    var leftovers: [Leftover] = []
+    var isConfirmed = false
+    func cut(_ when: String, _ choices: [Int]) {
+      let allowed = choices.map { FaultSite.results[$0] }
+      for (way, files) in device.afterCut() {
+        // Trees that a start cannot tell apart need one start for what may come of it.
+        let key = files.merging(["may": choices.map { UInt8($0) }]) { first, _ in first }
+        guard seen.insert(key).inserted else { continue }
+        leftovers.append(
+          Leftover(
+            when: "\(when): \(way)", allowed: allowed, isConfirmed: isConfirmed, files: files))
+      }
+    }
+    for words in Life.orders(site) {
+      let verb = String(words.prefix { $0 != " " })
+      let choices =
+        isConfirmed ? [Life.new] : verb == "confirm" ? [Life.old, Life.new] : [Life.old]
+      var count = 0
+      let answer = try host.order(words) { call in
+        cut("\(verb), before call \(count) (\(call.name))", choices)
+        count += 1
+        if ["fsync", "fdatasync"].contains(call.name) {
+          let path = host.path(of: call.descriptor)
+          if flushes(path) { device.flush(path) }
+        }
+        return .made
+      }
+      try #require(answer == "ok ")
+      isConfirmed = isConfirmed || verb == "confirm"
+    }
+    cut("at the end", [Life.new])
+    return leftovers
+  }
+
+  private static func restart(_ site: FaultSite, _ leftover: Leftover) throws -> Restart {
+    let left = site.directory.path("left")
+    removeTree(left)
+    try site.write(leftover.files, to: left)
+    return try Restart(site, left)
+  }
+}
