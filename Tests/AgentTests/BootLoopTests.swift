@@ -152,6 +152,27 @@ struct BootLoopTests {
     try agent.close()
   }
 
+  /// Nothing of the set was at work when the helper was missing.
+  @Test func `a start that is refused is no early end, and does not wash one off`() throws {
+    var agent = try site.start()
+    try confirm(agent, try site.patch())
+    try die(agent)
+    let probe = site.options.probe
+    for _ in 0..<3 {
+      site.options.probe = site.directory.path("no-such-helper")
+      let refused = try site.open()
+      for _ in 0..<2 { expectRefusal(.state) { try refused.start() } }
+      #expect(kinds(refused).count { $0 == "died" } <= 1)
+    }
+    site.options.probe = probe
+    agent = try site.start()
+    #expect(try results(agent) == [32, 31])
+    try die(agent)
+    agent = try site.start()
+    #expect(try results(agent) == [31, 31])
+    try agent.close()
+  }
+
   /// The objects of the set before are what this rests on.
   @Test func `when the set before is not whole, the confirmed one is started once more`() throws {
     var agent = try site.start()

@@ -18,6 +18,29 @@ struct RefusalTests {
 
   init() throws { site = try Site() }
 
+  @Test func `a flood of refusals writes few lines, and every one that was left out is counted`()
+    throws
+  {
+    let agent = try site.start()
+    let count: UInt64 = 200
+    for _ in 0..<count { expectRefusal(.format) { _ = try agent.install(patch: [1]) } }
+    #expect(agent.status().counters.refusals == count)
+    try agent.close()
+    _ = try site.auditKinds()
+    let text = String(decoding: contents(of: "\(site.state)/audit.jsonl") ?? [], as: UTF8.self)
+    let lines = text.split(separator: "\n").filter { $0.contains("\"event\":\"refused\"") }
+    // The first 20, one for each second that this took, and the one at the end.
+    #expect(lines.count >= 21 && lines.count < 150)
+    let left = lines.compactMap { line in
+      line.split(separator: "\"suppressed\":").dropFirst().first.flatMap {
+        UInt64($0.prefix { $0.isNumber })
+      }
+    }
+    #expect(left.count == lines.count)
+    let written = lines.count { $0.contains("\"operation\"") }
+    #expect(left.reduce(0, +) + UInt64(written) == count)
+  }
+
   @Test func `a patch of a strange key`() throws {
     let stranger = try SigningKey.generate()
     try refuse(.untrustedKey, patch: try site.patch { $0.keys = [stranger] })

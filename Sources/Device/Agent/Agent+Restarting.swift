@@ -13,16 +13,24 @@ extension Agent {
   /// Nothing of this keeps a host from starting: what cannot be written is said, as far as that can be.
   func judgeLastRun() {
     let now = Moment.now
+    if let known = state.withLock({ $0.lastRun }) {
+      // The second try of a start that was refused: everything about the last run is said.
+      return beginRun(at: now, deaths: known.deaths)
+    }
     var rule = BootLoopRule()
     rule.window = options.earlyEndWindow
     rule.limit = options.earlyEndLimit
-    let last = journal.lastRun(at: now, rule: rule)
-    state.withLock { $0.lastRun = last }
+    var last = journal.lastRun(at: now, rule: rule)
     noteTrial(last)
     if last.ending == .died && last.trial == nil { noteDeath(last) }
-    let isAnother = last.givesUp && fallBack(after: last)
+    if last.givesUp && fallBack(after: last) { last.deaths = 0 }
+    state.withLock { $0.lastRun = last }
+    beginRun(at: now, deaths: last.deaths)
+  }
+
+  private func beginRun(at now: Moment, deaths: UInt64) {
     do throws(Refusal) {
-      try journal.beginRun(at: now, deaths: isAnother ? 0 : last.deaths)
+      try journal.beginRun(at: now, deaths: deaths)
       // What a crash between the storing of objects and the set that names them has left.
       try journal.collect(keeping: [])
     } catch {

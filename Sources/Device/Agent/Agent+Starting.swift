@@ -30,6 +30,8 @@ extension Agent {
         return state.slots
       }
       judgeLastRun()
+      // A start that is refused is no death of the set.
+      defer { if state.withLock({ $0.running == nil }) { try? journal.abandonRun() } }
       let domain = SwapDomain(slotCount: slots.count)
       let modules = try firstModules(slots, domain)
       let stable = try domain.makeGeneration(modules.map(\.module))

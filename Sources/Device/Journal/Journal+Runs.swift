@@ -44,6 +44,15 @@ extension Journal {
     }
   }
 
+  /// Writes down that the run did not come to be, in an orderly way: nothing is counted for or against the set.
+  package func abandonRun() throws(Refusal) {
+    try contents.withLock { contents throws(Refusal) in
+      try contents.requireOpen()
+      contents.run?.isOver = true
+      try contents.writeRun()
+    }
+  }
+
   /// Writes down that the candidate of `transaction` is in force from here on.
   ///
   /// Durable before it is, or a crash would not be put down to it.

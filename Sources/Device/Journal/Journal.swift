@@ -68,7 +68,10 @@ package final class Journal: Sendable {
     contents.withLock { contents in
       guard contents.isOpen else { return }
       contents.settleDoubt()
-      contents.run?.isOver = true
+      if contents.run?.isOver == false {
+        contents.run?.deaths = 0
+        contents.run?.isOver = true
+      }
       // Where this cannot be written, the next start takes the end for a death.
       try? contents.writeRun()
       contents.root.unlock()

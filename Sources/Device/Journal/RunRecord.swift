@@ -29,7 +29,7 @@ struct RunRecord: Equatable, Sendable {
   var deaths: UInt64
   /// The transaction whose candidate is in force and not confirmed.
   var trial: UInt64?
-  /// Whether the agent was closed.
+  /// Whether the agent was closed, or its start was refused.
   var isOver = false
 }
 
@@ -53,7 +53,7 @@ package struct LastRun: Equatable, Sendable {
   package var elapsed: UInt64?
   /// Whether that was within the rule's window.
   package var isEarly = false
-  /// How many runs on the confirmed set ended early, in a row, this one included.
+  /// How many runs on the confirmed set ended early, in a row, this one included if it did.
   package var deaths: UInt64 = 0
   /// Whether the set before is to be started instead.
   package var givesUp = false
@@ -84,7 +84,11 @@ extension LastRun {
       deaths = record.deaths
       return
     }
-    guard ending == .died else { return }
+    guard ending == .died else {
+      // Of a run that was closed: none; of a start that was refused: those before it.
+      deaths = isSameSet ? record.deaths : 0
+      return
+    }
     isEarly = rule.window > 0 && elapsed.map { $0 <= rule.window } ?? false
     deaths = isEarly ? (isSameSet ? record.deaths : 0) &+ 1 : 0
     givesUp = isEarly && deaths >= max(1, rule.limit) && confirmed.fallback != nil

@@ -98,6 +98,8 @@ final class Daemon {
   /// Forwards until a signal ends it, then settles the account.
   func run(_ signals: borrowing SignalQueue) throws(Refusal) {
     try agent.start()
+    // An end for whatever reason must not look like a crash to the next start.
+    defer { try? agent.close() }
     let registry = AgentRegistry(agent)
     try plane.start(registry)
     let reload = Reload(plane, command.config)

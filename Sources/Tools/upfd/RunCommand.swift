@@ -117,6 +117,17 @@ struct AgentArguments: ParsableArguments {
     help: ArgumentHelp("How long a worker may take to pass a swap.", valueName: "milliseconds"))
   var graceTimeout: UInt32 = 1000
 
+  @Option(
+    help: ArgumentHelp(
+      "A restart within so long of a start or a confirmation follows an early end.",
+      valueName: "seconds"))
+  var earlyEndWindow: UInt32 = 120
+
+  @Option(
+    help: ArgumentHelp(
+      "Start the set before the confirmed one after so many early ends in a row.", valueName: "n"))
+  var earlyEndLimit: UInt32 = 2
+
   @Option(help: ArgumentHelp("The selftest helper, hitless-probe.", valueName: "file"))
   var probe: String?
 
@@ -150,6 +161,8 @@ struct AgentArguments: ParsableArguments {
       nice: agentNice)
     options.graceTimeout = UInt64(graceTimeout) * 1_000_000
     options.confirmTimeout = UInt64(confirmTimeout) * 1_000_000_000
+    options.earlyEndWindow = UInt64(earlyEndWindow) * 1_000_000_000
+    options.earlyEndLimit = UInt64(earlyEndLimit)
     options.log = { _, message in Console.log(message) }
     return options
   }
