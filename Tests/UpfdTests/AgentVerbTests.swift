@@ -38,6 +38,43 @@ extension RunningTests {
     #expect(try daemon.end() == 0)
     try operations.refuse(61, "io", "list")
   }
+
+  @Test func `what the death of a upfd means is shown by the next one, and is in its log`() throws {
+    let operations = try Operations()
+    func run(_ body: () throws -> Void) throws {
+      let state = ["--state", operations.path("state")]
+      let daemon = try RunningDaemon("127.77.0.6", more: operations.arguments + state)
+      defer { daemon.die() }
+      try body()
+    }
+    func install() throws -> Int {
+      let installed = try operations.object("install", operations.path("fix.hlp"))
+      #expect(try operations.agent("activate").status == 0)
+      return try #require((installed["transaction"] as? [String: Any])?["number"] as? Int)
+    }
+    var trial = 0
+    try run { trial = try install() }
+    try run {
+      let list = try operations.agent("list").output
+      #expect(list.contains("last run: ended while transaction \(trial) was on trial: rolled back"))
+      _ = try install()
+      #expect(try operations.agent("confirm").status == 0)
+    }
+    try run {
+      let list = try operations.agent("list").output
+      #expect(list.contains("last run: the host ended without closing, early: 1 in a row"))
+      #expect(list.contains("  qer: qer 1.0.2, build-id "))
+    }
+    try run {
+      let list = try operations.agent("list").output
+      #expect(list.contains("fell back: set 1 ended its host too often, patch "))
+      #expect(list.contains("  qer: qer 1.0.1, build-id "))
+      let audit = try operations.audit("show", "--event", "fell-back", operations.path("state"))
+      #expect(audit.output.contains("fell-back: the set before set 1 is started, as set 2"))
+      let verified = try operations.audit("verify", operations.path("state"))
+      #expect(verified.output.contains("chain whole"), "\(verified.errors)")
+    }
+  }
 }
 
 /// A vendor's key, patches of two products, and the socket of the agent.
@@ -63,6 +100,11 @@ private struct Operations {
 
   /// What `hitless agent` says.
   func agent(_ words: String...) throws -> ProgramRun { try agent(words) }
+
+  /// What `hitless audit` says.
+  func audit(_ words: String...) throws -> ProgramRun {
+    try run(try BuiltProduct.path("hitless"), ["audit"] + words)
+  }
 
   /// The object that a verb answers with.
   func object(_ words: String...) throws -> [String: Any] {

@@ -75,6 +75,12 @@ final class RunningDaemon {
     return process.terminationStatus
   }
 
+  /// Ends it as a crash would.
+  func die() {
+    kill()
+    process.waitUntilExit()
+  }
+
   func kill() {
     if process.isRunning { _ = Glibc.kill(process.processIdentifier, SIGKILL) }
   }
