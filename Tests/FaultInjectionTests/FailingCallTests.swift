@@ -11,14 +11,17 @@ struct FailingCallTests {
   @Test func `refuses or succeeds, leaks nothing, loses nothing, and can be asked again`() throws {
     let site = try FaultSite()
     // A close that is not made leaks by itself, and no kernel refuses one.
-    let points = try FaultPlan(site).points.filter { $0.name != "close" }
+    let plan = try FaultPlan(site)
+    let points = plan.points.filter { $0.name != "close" }
     let faults = points.flatMap { point in Self.errors.map { (point, $0) } }
-    for (point, error) in FaultPlan.sample(faults, 120, seed: Self.seed, point: \.0) {
-      try Self.fail(point, error, site)
+    for (point, error) in FaultPlan.sample(faults, 18, seed: Self.seed, point: \.0) {
+      try Self.fail(point, error, site, plan)
     }
   }
 
-  private static func fail(_ point: FaultPoint, _ error: Int32, _ site: FaultSite) throws {
+  private static func fail(
+    _ point: FaultPoint, _ error: Int32, _ site: FaultSite, _ plan: FaultPlan
+  ) throws {
     let comment = "\(point) with error \(error) (seed \(seed))"
     let state = try site.copy("failing")
     let host = try FaultedHost(site, state: state)
@@ -28,17 +31,24 @@ struct FailingCallTests {
     }
     let before = try host.order("descriptors")
     var count = 0
-    let answer = try host.order(orders[point.order]) { _ in
+    var hasFailed = false
+    let answer = try host.order(orders[point.order]) { call in
       defer { count += 1 }
-      return count == point.call ? .failed(error) : .made
+      // How often the host looks at its helper varies, so this may be another call than in the plan.
+      guard count >= point.call, !hasFailed, call.name != "close" else { return .made }
+      hasFailed = true
+      return .failed(error)
     }
     let text = try #require(answer, "\(comment): the host has ended")
     let isConfirm = orders[point.order] == "confirm"
     let isLate = point.order > (orders.firstIndex(of: "confirm") ?? 0)
     let isRefused = text.hasPrefix("refused")
     let expected = isLate || isConfirm && !isRefused ? Life.new : Life.old
+    let wanted = isRefused ? before : plan.descriptors[point.order]
+    // Threads that are about to end may take a moment.
+    let isClean = eventually(within: 5) { (try? host.order("descriptors")) == wanted }
+    #expect(isClean, "\(comment): \(text), open: \(host.openFiles)")
     if isRefused {
-      #expect(try host.order("descriptors") == before, "\(comment): \(text)")
       // What a crash right after the refusal would find.
       let restart = try Restart(site, try site.copy("after", of: state))
       #expect(restart.result == FaultSite.results[expected], "\(comment): \(text)")

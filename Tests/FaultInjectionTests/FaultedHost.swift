@@ -123,6 +123,11 @@ final class FaultedHost {
     return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
   }
 
+  /// Where all descriptors of the host lead.
+  var openFiles: [String] {
+    names(in: "/proc/\(process.process)/fd").compactMap { Int32($0) }.sorted().map { path(of: $0) }
+  }
+
   struct Failure: Error, CustomStringConvertible {
     let description: String
   }

@@ -13,19 +13,22 @@ struct KillTests {
     let site = try FaultSite()
     let points = try FaultPlan(site).points
     #expect(points.count > 100)
-    for point in FaultPlan.sample(points, 60, seed: Self.seed, point: { $0 }) {
+    for point in FaultPlan.sample(points, 12, seed: Self.seed, point: { $0 }) {
       let state = try site.copy("killed")
       let host = try FaultedHost(site, state: state)
-      try Self.live(host, until: point, site)
+      let isDone = try Self.live(host, until: point, site)
       let restart = try Restart(site, state)
-      Self.expect(restart, after: point, site)
+      Self.expect(restart, after: point, isDone: isDone, site)
     }
   }
 
-  /// Lets the host do what comes before `point`, and kills it there.
+  /// Lets the host do what comes before `point`, and kills it there; whether the order was done before.
+  ///
+  /// How often the host looks at its helper varies: where it makes fewer calls than in the plan, it is killed
+  /// when it has answered.
   private static func live(
     _ host: FaultedHost, until point: FaultPoint, _ site: FaultSite
-  ) throws {
+  ) throws -> Bool {
     let orders = Life.orders(site)
     for words in orders[..<point.order] {
       try #require(try host.order(words) == "ok ")
@@ -35,15 +38,20 @@ struct KillTests {
       defer { count += 1 }
       return count == point.call ? .killed : .made
     }
-    #expect(answer == nil && host.isDead, "\(point) was not reached")
+    #expect(answer == nil || answer == "ok ", "\(point)")
+    host.kill()
+    return answer != nil
   }
 
-  private static func expect(_ restart: Restart, after point: FaultPoint, _ site: FaultSite) {
+  private static func expect(
+    _ restart: Restart, after point: FaultPoint, isDone: Bool, _ site: FaultSite
+  ) {
     let orders = Life.orders(site).map { $0.prefix { $0 != " " } }
     let confirm = orders.firstIndex(of: "confirm") ?? 0
     let old = FaultSite.results[Life.old]
     let new = FaultSite.results[Life.new]
-    let allowed = point.order < confirm ? [old] : point.order > confirm ? [new] : [old, new]
+    let isConfirmed = point.order > confirm || point.order == confirm && isDone
+    let allowed = point.order < confirm ? [old] : isConfirmed ? [new] : [old, new]
     #expect(allowed.contains(restart.result), "\(point): \(restart.result) (seed \(seed))")
     #expect(restart.problems == [], "\(point) (seed \(seed))")
     // A candidate that was in force, and that no confirmation reached, counts as rolled back.
