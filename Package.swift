@@ -257,7 +257,8 @@ let package = Package(
     tests(
       "FaultInjection",
       [
-        "CFaultTracer", "Digests", "FaultHost", "Generator", "Journal", "Refusal", "Signing",
+        "Bytes", "CFaultTracer", "Digests", "FaultHost", "Generator", "Journal", "Refusal",
+        "Signing",
         "TestSupport",
       ]),
     tests("Tool", ["TestSupport"]),
