@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Each system call of each order fails in turn, with each of the errors that a system at its limits has.
-@Suite("A host with a system call that fails", .serialized)
+@Suite("A host with a system call that fails", .serialized, .announcingCalls)
 struct FailingCallTests {
   static let errors = [ENOSPC, EIO, EMFILE, ENOMEM, EINTR]
   static let seed: UInt64 = 1

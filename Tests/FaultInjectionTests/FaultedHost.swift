@@ -1,6 +1,7 @@
 import CFaultTracer
 import Glibc
 import TestSupport
+import Testing
 
 /// A system call of the host, as it is announced.
 struct Call {
@@ -130,5 +131,27 @@ final class FaultedHost {
 
   struct Failure: Error, CustomStringConvertible {
     let description: String
+  }
+}
+
+extension FaultedHost {
+  /// Whether the system calls of a program can be announced here: seccomp has user notifications, and nothing
+  /// around the tests forbids them.
+  static let canFilter: Bool = {
+    var process = fault_process()
+    var vector: [UnsafeMutablePointer<CChar>?] = unsafe [strdup("/bin/true"), nil]
+    defer { unsafe vector.forEach { unsafe free($0) } }
+    // SAFETY: the vector ends with null and lives until the call has returned.
+    guard unsafe fault_process_start("/bin/true", vector, &process) == 0 else { return false }
+    // SAFETY: the process is ours and was started.
+    unsafe fault_process_kill(&process)
+    return true
+  }()
+}
+
+extension Trait where Self == ConditionTrait {
+  /// Runs only where system calls can be announced.
+  static var announcingCalls: Self {
+    .enabled(if: FaultedHost.canFilter, "needs user notifications of seccomp")
   }
 }

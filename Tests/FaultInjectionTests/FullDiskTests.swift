@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A disk without room, for whoever runs the tests: writes into the state directory fail until there is room.
-@Suite("A host whose disk is full", .serialized)
+@Suite("A host whose disk is full", .serialized, .announcingCalls)
 struct FullDiskTests {
   /// A disk may have no room for contents, or not even for a name.
   @Test(arguments: [["write", "pwrite64"], ["write", "pwrite64", "openat2"]])
@@ -63,7 +63,7 @@ struct FullDiskTests {
 
 /// A device that fails in the one moment in which a refusal cannot be kept to: the new set is visible, is not
 /// known to be durable, and cannot be taken back.
-@Suite("A device that fails at the name of the new set", .serialized)
+@Suite("A device that fails at the name of the new set", .serialized, .announcingCalls)
 struct DoubtTests {
   @Test func `may leave either set, whole, and the old one as soon as it takes writes again`()
     throws

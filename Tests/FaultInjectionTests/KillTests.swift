@@ -4,7 +4,7 @@ import Testing
 
 /// `kill -9` in place of each system call that touches a file, a memory file, a socket or a process, in every
 /// order of a life: between two calls nothing changes that the next process could see.
-@Suite("A host that is killed at a system call", .serialized)
+@Suite("A host that is killed at a system call", .serialized, .announcingCalls)
 struct KillTests {
   /// Where the sample begins; print it with a failure and the same points are tried again.
   static let seed: UInt64 = 1

@@ -3,7 +3,7 @@ import Testing
 
 /// A kill leaves everything that was written, in order; a power cut leaves what was flushed, and what else the
 /// device liked to keep.
-@Suite("A power cut at a system call", .serialized)
+@Suite("A power cut at a system call", .serialized, .announcingCalls)
 struct PowerCutTests {
   @Test func `loses nothing that was confirmed, and leaves nothing that stops a start`() throws {
     let site = try FaultSite()

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The audit log gets a new file when it is full: two names change then, and a host may end between them.
-@Suite("A host that rotates its audit log", .serialized)
+@Suite("A host that rotates its audit log", .serialized, .announcingCalls)
 struct RotationTests {
   @Test func `and is killed between the two names goes on with the chain in a new file`() throws {
     let (site, state) = try Self.almostFull()
