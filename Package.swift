@@ -137,8 +137,8 @@ let tools: [Target] = [
   tool(
     "hitless-bench",
     [
-      "Bytes", "CHitless", "CPathBench", "DeltaEncoder", "DeltaModel", "ElfImage", "HotSwap",
-      "Platform", "Refusal", argumentParser,
+      "Bytes", "CHitless", "CPathBench", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "ElfImage",
+      "HotSwap", "Platform", "Refusal", argumentParser,
     ]),
   tool("hitless-probe", ["Bytes", "HotSwap", "Refusal"]),
   tool(

@@ -10,6 +10,7 @@ struct HitlessBench: ParsableCommand {
     commandName: "hitless-bench",
     abstract: "Measures the packet path through slots, swaps under load, and the delta codec.",
     subcommands: [
-      PathCommand.self, SwapCommand.self, AblationCommand.self, TrainPriorCommand.self,
+      PathCommand.self, SwapCommand.self, AblationCommand.self, DecodeCommand.self,
+      TrainPriorCommand.self,
     ])
 }
