@@ -124,7 +124,7 @@ package struct DeltaBody: ~Copyable {
   /// What of a base of `count` bytes new data may follow: all but its code, in the order of the file.
   private static func data(of fields: FieldMap, _ count: Int) -> [Range<Int>] {
     guard let layout = fields.layout else { return [0..<count] }
-    return layout.extents.filter { !layout.role($0.section).isCode }.map(\.range)
+    return layout.extents.filter { !layout.role($0.section).isCode }.map { $0.range }
   }
 
   /// Fewer inserted bytes than this are not worth an index of the base.
