@@ -52,6 +52,7 @@ let ground: [Target] = [
     providers: [.apt(["libssl-dev"])]),
   .target(name: "CHitless", path: "Sources/Ground/CHitless"),
   .target(name: "CPlatform", path: "Sources/Ground/CPlatform"),
+  .target(name: "CGuard", dependencies: ["CHitless"], path: "Sources/Ground/CGuard"),
   library("Ground", "Bytes"),
   library("Ground", "Refusal", ["Bytes"]),
   library("Ground", "Platform", ["CPlatform", "Refusal"]),
@@ -82,7 +83,9 @@ let device: [Target] = [
       "Bytes", "DeltaDecoder", "DeltaModel", "Digests", "ElfImage", "PatchFormat", "Refusal",
       "Signing",
     ]),
-  library("Device", "HotSwap", ["Bytes", "CHitless", "CPlatform", "Platform", "Refusal"]),
+  library("Device", "Guard", ["CGuard", "CHitless", "CPlatform", "Platform", "Refusal"]),
+  library(
+    "Device", "HotSwap", ["Bytes", "CHitless", "CPlatform", "Guard", "Platform", "Refusal"]),
   library(
     "Device", "Staging",
     [
@@ -94,13 +97,16 @@ let device: [Target] = [
   library(
     "Device", "Agent",
     [
-      "AgentControl", "Bytes", "CHitless", "Digests", "ElfImage", "HotSwap", "Journal",
+      "AgentControl", "Bytes", "CHitless", "Digests", "ElfImage", "Guard", "HotSwap", "Journal",
       "PatchFormat", "Platform", "Refusal", "Signing", "Staging", "Verification",
     ]),
   library("Device", "AgentControl", ["Bytes", "Platform", "Refusal"]),
   library(
     "Device", "AgentLibrary",
-    ["Agent", "Bytes", "CHitless", "CPlatform", "HotSwap", "Platform", "Refusal", "Staging"],
+    [
+      "Agent", "Bytes", "CHitless", "CPlatform", "Guard", "HotSwap", "Platform", "Refusal",
+      "Staging",
+    ],
     exclude: ["exports.map", "hitless.pc.in"],
     linker: [
       // The Swift runtime is linked in, and nothing but the documented C symbols leaves the library:
@@ -138,7 +144,7 @@ let tools: [Target] = [
     "hitless-bench",
     [
       "Bytes", "CHitless", "CPathBench", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "ElfImage",
-      "HotSwap", "Platform", "Refusal", argumentParser,
+      "Guard", "HotSwap", "Platform", "Refusal", argumentParser,
     ]),
   tool("hitless-probe", ["Bytes", "HotSwap", "Refusal"]),
   tool(
@@ -238,6 +244,12 @@ let package = Package(
     tests(
       "Staging",
       ["ElfImage", "HotSwap", "PatchFormat", "Platform", "Refusal", "Staging", "TestSupport"]),
+    tests(
+      "Guard",
+      [
+        "Agent", "CHitless", "CPlatform", "CUPF", "GTPU", "Generator", "Guard", "PacketIO",
+        "Platform", "Refusal", "Signing", "Staging", "TestSupport", "UPF",
+      ], exclude: ["Fixtures"]),
     // Read-only mounts and permissions that hold for root, of one thread.
     .target(name: "CTestSystem", path: "Tests/CTestSystem"),
     tests("AgentControl", ["AgentControl", "Bytes", "Platform", "Refusal", "TestSupport"]),

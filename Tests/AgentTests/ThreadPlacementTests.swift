@@ -35,7 +35,9 @@ struct ThreadPlacementTests {
     #expect(note.contains("\(nice)\n"))
     #expect(note.contains("Cpus_allowed_list:\t\(processor)\n"))
     _ = try client.ask(ControlRequest("activate"))
-    let wanted = ["hitless-ctl", "hitless-ctl-1", "hitless-timer"]
+    let wanted = [
+      "hitless-ctl", "hitless-ctl-1", "hitless-guard", "hitless-timer", "hitless-watch",
+    ]
     #expect(eventually { threads().map(\.name) == wanted })
     #expect(threads().allSatisfy { $0.processors == "\(processor)" }, "\(threads())")
     // The thread that opened the agent stays where it was.

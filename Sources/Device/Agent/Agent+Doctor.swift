@@ -37,6 +37,7 @@ extension Agent {
       finding("memory files") { () throws(Refusal) in try MemoryFileCheck.run() },
       finding("clock") { () throws(Refusal) in try clockFinding() },
       finding("modules") { () throws(Refusal) in try modulesFinding() },
+      finding("guard") { () throws(Refusal) in try guardFinding() },
       finding("workers") { () throws(Refusal) in try workersFinding() },
     ]
   }

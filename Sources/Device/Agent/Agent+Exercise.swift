@@ -43,6 +43,9 @@ extension Agent {
       try record("exercising", number, "\(count) swaps")
       try journal.beginTrial(number)
       defer { if transaction.state != .active { endTrial(journal.trialCount) } }
+      try beginGuarding(in: running.domain)
+      defer { if transaction.state != .active { endGuarding(in: running.domain) } }
+      state.withLock { $0.transaction?.faults = 0 }
       var measured = Measured()
       // The number of swaps is made even, so that the candidate ends where it began.
       for index in 0..<(count + count % 2) {
@@ -67,13 +70,14 @@ extension Agent {
 }
 
 extension Agent {
-  /// Whether an exercise ends early: the agent closes, or the candidate was not confirmed in time.
+  /// Whether an exercise ends early: the agent closes, the candidate was not confirmed in time, or it has faulted.
   ///
   /// Only after a pair of swaps, so that the candidate stands where it stood.
   private func isExerciseOver(_ index: UInt64) -> Bool {
     guard index % 2 == 1 else { return false }
     return state.withLock { state in
       state.isClosed || state.transaction?.confirmBy.map { Deadline.at($0).hasPassed } ?? false
+        || state.transaction?.faults ?? 0 > 0
     }
   }
 }

@@ -2,6 +2,7 @@ internal import AgentControl
 internal import Bytes
 internal import Digests
 internal import ElfImage
+internal import Guard
 internal import HotSwap
 internal import Journal
 internal import PatchFormat
@@ -32,7 +33,7 @@ extension Agent {
       judgeLastRun()
       // A start that is refused is no death of the set.
       defer { if state.withLock({ $0.running == nil }) { try? journal.abandonRun() } }
-      let domain = SwapDomain(slotCount: slots.count)
+      let domain = SwapDomain(slotCount: slots.count, room: try GuardRoom(options.guarding))
       let modules = try firstModules(slots, domain)
       let stable = try domain.makeGeneration(modules.map(\.module))
       _ = try domain.publish(stable: stable)

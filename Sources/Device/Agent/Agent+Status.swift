@@ -82,6 +82,7 @@ extension Agent {
       "confirmed": .unsigned(journal.confirmed.number),
       "last_run": lastRun.map { $0.cbor } ?? .null,
       "abandoned": journal.confirmed.abandoned.map { $0.cbor } ?? .null,
+      "guard": guardListing(running?.domain),
       "operation": operation.map { .text($0) } ?? .null,
       "last_swap": status.lastSwap?.cbor ?? .null,
       "overdue_generations": .unsigned(UInt64(status.overdueGenerations)),
@@ -130,6 +131,7 @@ extension Agent.Counters {
     .named([
       "activations": .unsigned(activations), "confirmations": .unsigned(confirmations),
       "rollbacks": .unsigned(rollbacks), "refusals": .unsigned(refusals),
+      "faults": .unsigned(faults),
     ])
   }
 }

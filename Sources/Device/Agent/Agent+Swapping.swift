@@ -18,15 +18,20 @@ extension Agent {
       let (running, transaction) = try current(number, in: [.staged, .rolledBack])
       try record("activating", number, "generation \(transaction.generation.number)")
       try journal.beginTrial(number)
-      announce(transaction.generation, in: running.domain)
+      let confirmBy =
+        options.confirmTimeout > 0 ? Deadline.after(options.confirmTimeout).time : nil
       let publication = try onTrial { () throws(Refusal) in
-        try running.domain.publish(stable: running.stable, candidate: transaction.generation)
+        try beginGuarding(in: running.domain)
+        announce(transaction.generation, in: running.domain)
+        // Guarded workers keep the deadline themselves: an agent that gets no processor cannot.
+        return try running.domain.publish(
+          stable: running.stable, candidate: transaction.generation, deadline: confirmBy ?? 0)
       }
       state.withLock { state in
         state.transaction?.state = .active
+        state.transaction?.confirmBy = confirmBy
+        state.transaction?.faults = 0
         state.counters.activations += 1
-        guard options.confirmTimeout > 0 else { return }
-        state.transaction?.confirmBy = Deadline.after(options.confirmTimeout).time
       }
       startTimerIfNeeded()
       return PublishedSwap(running.domain, publication, number, "activated")
@@ -47,7 +52,9 @@ extension Agent {
         state.withLock { $0.transaction?.state = .rolledBack }
         return nil
       }
-      let publication = try running.domain.publish(stable: running.stable)
+      let publication = try publish(
+        stable: running.stable, above: running.fallback, in: running.domain)
+      endGuarding(in: running.domain)
       state.withLock { state in
         state.transaction?.state = .rolledBack
         state.transaction?.confirmBy = nil
@@ -74,11 +81,19 @@ extension Agent {
           .state, "the time to confirm transaction \(number) is over",
           hint: "it is rolled back; activate it again, and confirm it in time")
       }
+      try requireNoFault(transaction, in: running.domain)
       try persist(transaction)
+      let fallback = Fallback(generation: running.stable, modules: running.modules)
       // Workers use the candidate already. From here on it is what they fall back to as well: for them
-      // a new view, which they get even if there should be no memory for it now.
-      let publication = try? running.domain.publish(stable: transaction.generation)
+      // a new view, which they get even if there should be no memory for it now. If one has faulted
+      // meanwhile they keep the one they have, and whoever answers for the fault takes the candidate back.
+      let publication =
+        hasFault(transaction.generation, in: running.domain)
+        ? nil
+        : try? publish(stable: transaction.generation, above: fallback, in: running.domain)
+      if publication != nil { endGuarding(in: running.domain) }
       state.withLock { state in
+        state.running?.fallback = fallback
         state.transaction?.state = .confirmed
         state.transaction?.confirmBy = nil
         state.counters.confirmations += 1
@@ -92,7 +107,7 @@ extension Agent {
     }
     defer { releaseOldGenerations() }
     if let swap { return finish(swap) }
-    note("confirmed", number, "no memory for a view: workers learn of it with the next swap")
+    note("confirmed", number, "without a new view: workers learn of it with the next swap")
     return SwapReport(publishNanoseconds: 0, graceNanoseconds: nil, overdue: [])
   }
 
@@ -106,7 +121,7 @@ extension Agent {
   /// shorter than anybody notices.
   private static let announcementLimit: UInt64 = 5_000_000
 
-  /// Makes the candidate what the next start comes up on; on failure the store is as it was.
+  /// Makes these modules what the next start comes up on; on failure the store is as it was.
   private func persist(_ transaction: Transaction) throws(Refusal) {
     let before = try journal.objects()
     do throws(Refusal) {
@@ -153,7 +168,7 @@ extension Agent {
   ///
   /// No operation is under way meanwhile: whoever wants to roll back need not wait for a worker that is
   /// late.
-  private func finish(_ swap: PublishedSwap) -> SwapReport {
+  func finish(_ swap: PublishedSwap) -> SwapReport {
     let published = swap.publication.publishNanoseconds
     let report: SwapReport
     switch swap.domain.waitForGrace(swap.publication, timeout: options.graceTimeout) {

@@ -2,6 +2,7 @@ package import CHitless
 internal import Bytes
 internal import Digests
 internal import ElfImage
+internal import Guard
 internal import HotSwap
 internal import Journal
 internal import Platform
@@ -38,6 +39,9 @@ package final class Agent: Sendable {
     var operation: String?
     var counters = Counters()
     var lastSwap: SwapReport?
+    var lastFault: FaultReport?
+    /// Whether the thread lives that answers for faults.
+    var isAnswering = false
     var throttle = RefusalThrottle()
     var lastRun: LastRun?
     var timer = Timer.idle
@@ -50,6 +54,8 @@ package final class Agent: Sendable {
     var stable: Generation
     /// The modules of `stable`, one per slot.
     var modules: [StagedModule]
+    /// What was stable before, where workers go back to if `stable` faults.
+    var fallback: Fallback?
     /// Generations that went out of use and are still mapped, oldest first.
     var retired: [Generation] = []
     var server: ControlServerBox?
@@ -67,6 +73,8 @@ package final class Agent: Sendable {
     package var confirmations: UInt64 = 0
     package var rollbacks: UInt64 = 0
     package var refusals: UInt64 = 0
+    /// Faults of candidates from which workers came back to stable.
+    package var faults: UInt64 = 0
   }
 
   /// Opens the agent: takes the state directory and reads the keys; workers notice nothing.
@@ -150,6 +158,7 @@ package final class Agent: Sendable {
       return server
     }
     server?.stop()
+    state.withLock({ $0.running?.domain.room })?.stop()
     _ = state.wait(until: .after(5_000_000_000)) { state -> Bool? in
       state.timer == .idle && state.operation == nil ? true : nil
     }

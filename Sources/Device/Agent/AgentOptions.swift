@@ -1,3 +1,4 @@
+package import Guard
 package import Platform
 package import Staging
 
@@ -36,6 +37,8 @@ package struct AgentOptions: Sendable {
   package var sequenceFloor: UInt64 = 0
   /// Where the agent's own threads run; the helper is where the thread is that installs.
   package var threads = ThreadPlacement.inherited
+  /// When workers' batches are guarded, and how long one may take.
+  package var guarding = GuardOptions()
   /// Receives one line per event, from the agent's threads; `level` as in syslog.
   package var log: @Sendable (_ level: Int32, _ message: String) -> Void = { _, _ in }
 

@@ -1,5 +1,6 @@
 internal import Agent
 internal import CHitless
+internal import Guard
 internal import Platform
 internal import Refusal
 internal import Staging
@@ -29,6 +30,7 @@ extension AgentOptions {
     if unsafe options.probe_timeout_ns > 0 { probeTimeout = unsafe options.probe_timeout_ns }
     threads = unsafe try ThreadPlacement(options)
     sequenceFloor = unsafe options.sequence_floor
+    guarding = unsafe try GuardOptions(options)
     guard let write = unsafe options.log else { return }
     let sink = unsafe LogSink(write: write, context: options.log_context)
     log = { level, message in sink.send(level, message) }
@@ -47,6 +49,25 @@ extension hitless_agent_options {
       let count = min(bytes.count, Int(size))
       // SAFETY: the host promises `size` bytes, and no more than this struct has are copied.
       unsafe bytes.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: count))
+    }
+  }
+}
+
+extension GuardOptions {
+  /// What the host says about the guard.
+  fileprivate init(_ options: hitless_agent_options) throws(Refusal) {
+    self.init()
+    let named = unsafe options.guard_mode
+    guard let mode = GuardMode(rawValue: named) else {
+      throw Refusal(.usage, "'guard_mode' is none of HITLESS_GUARD_…", found: "\(named)")
+    }
+    self.mode = mode
+    if unsafe options.batch_budget_ns > 0 { batchBudget = unsafe options.batch_budget_ns }
+    if unsafe options.guard_signal != 0 { signal = unsafe options.guard_signal }
+    guard Self.signals.contains(signal) else {
+      throw Refusal(
+        .usage, "'guard_signal' is no signal of the host's", expected: "\(Self.signals)",
+        found: "\(signal)")
     }
   }
 }
@@ -125,6 +146,7 @@ extension hitless_agent_status {
     last_publish_ns = status.lastSwap?.publishNanoseconds ?? 0
     last_grace_ns = status.lastSwap?.graceNanoseconds ?? 0
     overdue_generations = UInt64(clamping: status.overdueGenerations)
+    faults = status.counters.faults
   }
 }
 

@@ -29,6 +29,8 @@ struct ImageLayout: Sendable {
   let notes: [(addresses: Range<UInt>, alignment: Int)]
   /// The program headers themselves.
   let headers: Range<UInt>
+  /// What is added to the file's virtual addresses.
+  let bias: UInt
 
   /// Most program headers that an image may have.
   static let headerLimit: UInt32 = 64
@@ -66,6 +68,7 @@ struct ImageLayout: Sendable {
     self.segments = segments
     self.notes = notes
     headers = start..<end
+    bias = UInt(unsafe image.bias)
   }
 
   /// The segment that holds all of `addresses`.
@@ -79,6 +82,11 @@ struct ImageLayout: Sendable {
   /// Whether `addresses` can be read.
   func isReadable(_ addresses: Range<UInt>) -> Bool {
     segment(holding: addresses)?.isReadable == true
+  }
+
+  /// Where the code lies: the largest executable segment; empty when there is none.
+  var code: Range<UInt> {
+    segments.filter(\.isExecutable).map(\.addresses).max { $0.count < $1.count } ?? 0..<0
   }
 
   /// Whether `address` is code of this image.

@@ -78,11 +78,22 @@ package final class MappedModule: @unchecked Sendable {
       unsafe field.copyBytes(from: expected.buildID)
     }
     unsafe info.pointee.facts = checked.facts
+    let code = image.layout.code
+    unsafe info.pointee.code_address = UInt64(code.lowerBound)
+    unsafe info.pointee.code_size = UInt64(code.count)
     unsafe self.info = UnsafePointer(info)
   }
 }
 
 extension MappedModule {
+  /// Where `address` lies in the module's file, as tools and symbol tables number it; nil outside of it.
+  package func place(of address: UInt64) -> UInt64? {
+    guard let address = UInt(exactly: address),
+      image.layout.segments.contains(where: { $0.addresses.contains(address) })
+    else { return nil }
+    return UInt64(address - image.layout.bias)
+  }
+
   /// The module's name.
   package var name: String {
     let bytes = unsafe withUnsafeBytes(of: facts.name) { unsafe Array($0.prefix { $0 != 0 }) }

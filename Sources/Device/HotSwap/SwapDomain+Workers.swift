@@ -1,5 +1,6 @@
 package import CHitless
 internal import Glibc
+internal import Guard
 internal import Platform
 package import Refusal
 
@@ -16,13 +17,15 @@ extension SwapDomain {
       guard let view = unsafe state.views.current else {
         throw Refusal(.state, "no generation is in force yet: a worker would have nothing to call")
       }
-      guard let record = state.vacantRecord(named: String(name.prefix(Self.workerNameLimit))) else {
+      let name = String(name.prefix(Self.workerNameLimit))
+      guard let record = state.vacantRecord(named: name, in: room) else {
         throw Refusal(.noSpace, "no memory for another worker")
       }
       unsafe record.start(with: view, sequence: state.views.currentSequence)
       state.workers.append(record)
       return record
     }
+    if let room { record.workerGuard?.seat(name: record.name, signal: room.options.signal) }
     return unsafe record.pointer
   }
 
@@ -36,6 +39,7 @@ extension SwapDomain {
       }
       let record = state.workers.remove(at: index)
       record.end()
+      record.workerGuard?.leave()
       state.vacant.append(record)
     }
   }
@@ -66,10 +70,11 @@ extension SwapDomain {
 
 extension SwapDomain.State {
   /// A record for the calling thread: one that was given back, or a new one.
-  mutating func vacantRecord(named name: String) -> WorkerRecord? {
+  mutating func vacantRecord(named name: String, in room: GuardRoom?) -> WorkerRecord? {
     let threadID = CurrentThread.id
     if let old = vacant.popLast() {
-      return unsafe WorkerRecord(pointer: old.pointer, name: name, threadID: threadID)
+      return unsafe WorkerRecord(
+        pointer: old.pointer, name: name, threadID: threadID, workerGuard: old.workerGuard)
     }
     guard let memory = unsafe lineAlignedMemory(MemoryLayout<hitless_worker>.size) else {
       return nil
@@ -77,8 +82,14 @@ extension SwapDomain.State {
     let pointer = unsafe memory.bindMemory(to: hitless_worker.self, capacity: 1)
     unsafe pointer.pointee.size = UInt32(MemoryLayout<hitless_worker>.size)
     unsafe pointer.pointee.index = workerCount
+    let workerGuard = unsafe room?.makeGuard(for: pointer)
+    guard room == nil || workerGuard != nil else {
+      unsafe free(pointer)
+      return nil
+    }
     workerCount += 1
-    return unsafe WorkerRecord(pointer: pointer, name: name, threadID: threadID)
+    return unsafe WorkerRecord(
+      pointer: pointer, name: name, threadID: threadID, workerGuard: workerGuard)
   }
 }
 

@@ -1,5 +1,6 @@
 internal import CHitless
 internal import Glibc
+package import Guard
 internal import Platform
 package import Refusal
 
@@ -15,6 +16,8 @@ package import Refusal
 package final class SwapDomain: Sendable {
   /// How many slots a generation fills.
   package let slotCount: Int
+  /// The guards of the workers; nil where none is guarded.
+  package let room: GuardRoom?
   let poisonsRetiredMemory: Bool
   let state: Guarded<State>
 
@@ -33,17 +36,21 @@ package final class SwapDomain: Sendable {
 
   /// Creates a domain without workers and with nothing in force.
   ///
-  /// `poisonsRetiredMemory` fills views and generations that no worker may read any more with
-  /// `poisonByte`: whoever reads them all the same is found out. For tests.
-  package init(slotCount: Int, poisonsRetiredMemory: Bool = false) {
+  /// Workers get their guards from `room`. `poisonsRetiredMemory` fills views and generations that no
+  /// worker may read any more with `poisonByte`: whoever reads them all the same is found out. For tests.
+  package init(slotCount: Int, room: GuardRoom? = nil, poisonsRetiredMemory: Bool = false) {
     self.slotCount = slotCount
+    self.room = room
     self.poisonsRetiredMemory = poisonsRetiredMemory
     state = Guarded(State(views: ViewPool(poisonsRetired: poisonsRetiredMemory)))
   }
 
   deinit {
+    // The watchdog reads workers' records.
+    room?.stop()
     state.withLock { state in
       guard state.workers.isEmpty else {
+        if let room { _ = unsafe Unmanaged.passRetained(room) }
         // A worker that was never unregistered may still run: what it reads is left where it is.
         for generation in state.generations { _ = unsafe Unmanaged.passRetained(generation) }
         return

@@ -1,5 +1,6 @@
 internal import CHitless
 internal import Glibc
+internal import Guard
 internal import Synchronization
 
 /// One worker's record, as the agent sees it: the word it publishes to, and the word it waits for.
@@ -14,6 +15,8 @@ struct WorkerRecord: @unchecked Sendable {
   let pointer: UnsafeMutablePointer<hitless_worker>
   let name: String
   let threadID: Int32
+  /// What catches its faults; nil where nothing does.
+  let workerGuard: WorkerGuard?
 
   private var view: UnsafeMutablePointer<Atomic<UInt>> {
     // SAFETY: the header fixes both offsets, and an atomic word has the layout of the word.

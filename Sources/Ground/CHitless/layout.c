@@ -6,3 +6,5 @@ _Static_assert(sizeof(struct hitless_module_note) == 116, "a note of 12 + 8 + 96
 _Static_assert(offsetof(struct hitless_worker, view) == 64, "the agent's line");
 _Static_assert(offsetof(struct hitless_worker, seen) == 128, "the worker's line");
 _Static_assert(sizeof(struct hitless_worker) == 192, "three cache lines");
+_Static_assert(offsetof(struct hitless_worker, guarded) == 160, "on the worker's line");
+_Static_assert(sizeof(struct hitless_view) == 64, "a view is a cache line");

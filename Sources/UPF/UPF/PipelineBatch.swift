@@ -41,7 +41,8 @@ struct OutputList: BitwiseCopyable {
 ///
 /// Commit point: modules only fill `verdicts` and `updates`. Buckets, usage, packet bytes and the output
 /// lists change in `commit`, after the last module has returned, so a batch that did not get there
-/// can be run again.
+/// can be run again. The guard leaves `run` in the middle then: until that point nothing in here holds what
+/// would have to be given back.
 ///
 /// Threading: one worker's.
 @unsafe
@@ -64,6 +65,9 @@ struct PipelineBatch {
   var tables: UnsafePointer<RuleTablesView>
   /// Whether packets of other workers' sessions are handed over, or dropped because it is too late.
   var mayHandOver = true
+
+  /// Who runs the batch; told when the commit point is reached.
+  var guarded: UnsafeMutablePointer<hitless_worker>?
 
   var toCore: OutputList
   var toAccess: OutputList
@@ -98,6 +102,7 @@ struct PipelineBatch {
     if unsafe workerCount > 1 { unsafe steer() }
     unsafe prefetchRecords()
     unsafe enforce(tables.pointee.enforce, batch)
+    if let guarded = unsafe guarded { unsafe hitless_commit(guarded) }
     unsafe commit()
     return 0
   }

@@ -64,6 +64,7 @@ extension Worker {
     let count = unsafe pipeline.pointee.count
     if count > 0 {
       unsafe pipeline.pointee.batch.pointee.now = now
+      unsafe pipeline.pointee.guarded = worker
       let status = unsafe hitless_run_batch(worker, runPipeline, pipeline)
       let end = MonotonicClock.now
       pending.latencyBucket = LatencyHistogram.bucket(of: end &- now)

@@ -32,6 +32,9 @@ struct hitless_module_info {
   uint32_t build_id_size;
   uint8_t build_id[32];
   struct hitless_module_facts facts;
+  /// Where the module's code lies.
+  uint64_t code_address;
+  uint64_t code_size;
 };
 
 /// An immutable set of modules, one per slot: what a worker uses for one whole batch.
@@ -57,14 +60,29 @@ struct hitless_view {
   const struct hitless_generation *serving;
   /// The generation to fall back to.
   const struct hitless_generation *stable;
-  /// The generation on trial, or null.
+  /// The generation under guard, because it is on trial or always; null when there is none.
   const struct hitless_generation *candidate;
-  /// CLOCK_MONOTONIC nanoseconds after which the candidate is not used any more; 0 is never.
+  /// CLOCK_MONOTONIC nanoseconds after which the candidate is not used any more; 0 is never. Kept by
+  /// `hitless_run_batch`, without the agent's help, to a tick of the kernel's clock (up to 10 ms late).
   uint64_t deadline;
   /// Addresses of the code and tables that a later view will use; null when none is announced.
   const void *const *lines;
   uint64_t line_count;
 };
+
+/// One batch's work: calls tables of `view`, applies what they put out, returns 0 or the host's code.
+///
+/// Commit point: until the tables have returned, packet bytes, sessions and counters are as they were;
+/// what modules do are outputs that the function applies last. A batch is run again on another view
+/// if it did not reach that point: the function is then left in the middle, like by `longjmp`, so up to
+/// the commit point it holds no lock, no allocation and nothing that a destructor would have to end.
+typedef int32_t (*hitless_pipeline)(const struct hitless_view *view, void *batch);
+
+struct hitless_worker;
+
+/// How a worker runs a batch while there is a candidate; the agent's, see `hitless_run_batch`.
+typedef int32_t (*hitless_guarded_run)(struct hitless_worker *worker, const struct hitless_view *view,
+                                       hitless_pipeline pipeline, void *batch);
 
 /// One data-plane thread; the agent allocates it on cache lines of its own.
 ///
@@ -73,7 +91,11 @@ struct hitless_view {
 struct hitless_worker {
   uint32_t size;
   uint32_t index;
-  uint64_t reserved0[7];
+  /// Null where nothing is guarded.
+  hitless_guarded_run run_guarded;
+  /// What `run_guarded` needs.
+  void *guard;
+  uint64_t reserved0[5];
   /// Written by the agent only.
   const struct hitless_view *view;
   uint64_t reserved1[7];
@@ -84,7 +106,10 @@ struct hitless_worker {
   /// The worker's own: the view whose lines it fetches, and how many of them it has asked for.
   uint64_t fetching;
   uint64_t fetched;
-  uint64_t reserved2[4];
+  /// Written by the worker only: odd from the beginning of a guarded batch to its commit point, another
+  /// number for each batch.
+  uint64_t guarded;
+  uint64_t reserved2[3];
 };
 
 /// Fetches the next few of the lines that `view` announces; `hitless_enter` calls it when there are any.
@@ -159,17 +184,36 @@ static inline uint32_t hitless_partition(const struct hitless_view *view, const 
   return stable;
 }
 
-/// One batch's work: calls tables of `view`, applies what they put out, returns 0 or the host's code.
+/// Runs one batch; while there is a candidate, under a guard.
 ///
-/// Commit point: until the tables have returned, packet bytes, sessions and counters are as they were;
-/// what modules do are outputs that the function applies last. A batch may be run again on another view
-/// if it did not reach that point.
-typedef int32_t (*hitless_pipeline)(const struct hitless_view *view, void *batch);
-
-/// Runs one batch; the agent may run it again on stable when the candidate faults.
+/// When code of the candidate faults, overflows the stack or is over the time budget, this worker is back
+/// on the stable generation at once, and the batch is run once more, on that. After the view's deadline
+/// batches are run on stable without a fault. What comes back is what the last run returned.
+/// docs/operations.md says what is caught and what is not.
+///
+/// Costs a load and a branch more than `hitless_enter` while there is no candidate.
 static inline int32_t hitless_run_batch(struct hitless_worker *worker, hitless_pipeline pipeline,
                                         void *batch) {
-  return pipeline(hitless_enter(worker), batch);
+  const struct hitless_view *view = hitless_enter(worker);
+  if (__builtin_expect(view->candidate != 0, 0) && worker->run_guarded != 0) {
+    return worker->run_guarded(worker, view, pipeline, batch);
+  }
+  return pipeline(view, batch);
+}
+
+/// Says that the batch has reached its commit point: from here to the end of the pipeline function, it is not
+/// run again, whatever happens.
+///
+/// Call it after the last table has returned and before the first output is applied. Without the call
+/// a fault is still told from the host's own by where it happened; with it there is no doubt.
+///
+/// Ordering: relaxed, between two fences for the compiler. The only reader that decides by it is a signal
+/// handler of this thread; the agent's watchdog reads it too, and asks that handler.
+static inline void hitless_commit(struct hitless_worker *worker) {
+  uint64_t mark = worker->guarded;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  __atomic_store_n(&worker->guarded, mark + (mark & 1), __ATOMIC_RELAXED);
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 /// Says that the worker uses no view until `hitless_resume`: call before blocking.
@@ -231,6 +275,22 @@ struct hitless_agent_options {
   int32_t agent_nice;
   /// How long the selftest helper may take with one module; 0: ten seconds.
   uint64_t probe_timeout_ns;
+  /// Processor time that a guarded batch may take; 0: ten milliseconds.
+  uint64_t batch_budget_ns;
+  /// One of `HITLESS_GUARD_…`.
+  int32_t guard_mode;
+  /// Signal by which a worker learns that its batch is over the budget; 0: `SIGRTMAX - 2`.
+  int32_t guard_signal;
+};
+
+/// When `hitless_run_batch` guards a batch.
+enum {
+  /// While a candidate is on trial.
+  HITLESS_GUARD_TRIAL = 0,
+  /// Never; only a view's deadline is kept.
+  HITLESS_GUARD_OFF = 1,
+  /// After it was confirmed too: a fault then leads back to what was stable before.
+  HITLESS_GUARD_ALWAYS = 2
 };
 
 /// One extension point of the host.
@@ -277,6 +337,8 @@ struct hitless_agent_status {
   uint64_t last_grace_ns;
   /// Generations that are still mapped because a worker has not passed them in time.
   uint64_t overdue_generations;
+  /// Faults of candidates from which workers came back to stable.
+  uint64_t faults;
 };
 
 /// One line of what happened.

@@ -1,0 +1,230 @@
+internal import AgentControl
+internal import Bytes
+internal import ElfImage
+internal import Guard
+internal import HotSwap
+internal import Journal
+internal import Platform
+internal import Refusal
+internal import Staging
+
+extension Agent {
+  /// What was stable before the generation that is, for as long as workers may have to go back there.
+  struct Fallback {
+    let generation: Generation
+    let modules: [StagedModule]
+  }
+
+  /// Prepares for a candidate: handlers, watchdog, and the thread that answers for faults.
+  ///
+  /// Throws when faults could not be caught; nothing has changed for workers then.
+  func beginGuarding(in domain: SwapDomain) throws(Refusal) {
+    guard let room = domain.room, room.options.mode != .off else { return }
+    try room.begin(at: options.threads)
+    let isNeeded = state.withLock { state -> Bool in
+      defer { state.isAnswering = true }
+      return !state.isAnswering
+    }
+    guard isNeeded else { return }
+    do throws(SystemError) {
+      // Neither holds the agent: the room ends the thread when the domain goes.
+      try SystemThread.start("hitless-guard", at: options.threads) { [weak self] in
+        while let fault = room.nextFault() {
+          self?.answer(for: fault)
+          room.release(fault)
+        }
+      }.detach()
+    } catch {
+      state.withLock { $0.isAnswering = false }
+      throw error.refusal
+    }
+  }
+
+  /// Lets the watchdog rest when nothing is guarded any more.
+  func endGuarding(in domain: SwapDomain) {
+    if domain.room?.options.mode != .always { domain.room?.end() }
+  }
+
+  /// Puts a generation in force for good: alone, or, where the guard stays on, above what was stable before.
+  func publish(
+    stable: Generation, above fallback: Fallback?, in domain: SwapDomain
+  ) throws(Refusal) -> Publication {
+    guard let fallback, domain.room?.options.mode == .always else {
+      return try domain.publish(stable: stable)
+    }
+    return try domain.publish(stable: fallback.generation, candidate: stable)
+  }
+
+  /// Throws when the candidate has faulted since it was activated.
+  func requireNoFault(_ transaction: Transaction, in domain: SwapDomain) throws(Refusal) {
+    guard transaction.faults > 0 || hasFault(transaction.generation, in: domain) else { return }
+    throw Refusal(
+      .health, "the candidate of transaction \(transaction.number) has faulted",
+      hint: "'hitless agent list' shows the fault; it is being rolled back")
+  }
+
+  /// Whether a worker has just come back from `generation`.
+  func hasFault(_ generation: Generation, in domain: SwapDomain) -> Bool {
+    domain.room?.hasFault(of: generation.number) ?? false
+  }
+}
+
+extension Agent {
+  /// Takes a generation that has faulted out of force, and then tells everybody why.
+  ///
+  /// The worker in question is on stable already; this is for the others, and for the next start.
+  private func answer(for fault: GuardFault) {
+    let (number, modules) = state.withLock { state in
+      state.counters.faults += 1
+      return state.guarded(fault.generation)
+    }
+    let module = modules.first { $0.module.place(of: fault.instruction) != nil }
+    let culprit = module.map { " in \($0.facts.name) \($0.facts.version)" } ?? ""
+    withdraw(fault.generation, reason: "fault: \(fault.reason)\(culprit)")
+    let report = FaultReport(fault, modules: modules)
+    state.withLock { $0.lastFault = report }
+    note("faulted", number, "\(report)", report.json)
+  }
+
+  /// Returns every worker to what was stable before `generation`, unless that has happened already.
+  private func withdraw(_ generation: UInt64, reason: String) {
+    while true {
+      // Late, but never in the middle of something else; what that is may settle it as well.
+      let step = state.wait(until: .after(.max)) { $0.withdrawal(of: generation) }
+      do throws(Refusal) {
+        switch step {
+        case .none, .settled: return
+        case .rollback(let number): try rollback(number, reason: reason)
+        case .revert: try revert(generation, reason: reason)
+        }
+        return
+      } catch {
+        // Somebody was faster, or there is no memory for a view: look again soon.
+        _ = state.wait(until: .after(Self.withdrawalPause)) { $0.isClosed ? true : nil }
+      }
+    }
+  }
+
+  private static let withdrawalPause: UInt64 = 1_000_000
+
+  /// Goes back from a generation that was confirmed to the one before, here and for the next start.
+  private func revert(_ generation: UInt64, reason: String) throws(Refusal) {
+    var problem: Refusal?
+    let swap = try exclusively("revert") { () throws(Refusal) in
+      let (running, number) = state.withLock { ($0.running, $0.transaction?.number ?? 0) }
+      guard let running, running.stable.number == generation, let fallback = running.fallback else {
+        throw Refusal(.state, "generation \(generation) is not in force any more")
+      }
+      let publication = try running.domain.publish(stable: fallback.generation)
+      state.withLock { $0.revert(to: fallback) }
+      problem = abandonConfirmed()
+      return PublishedSwap(running.domain, publication, number, "reverted", reason)
+    }
+    endGuarding(in: swap.domain)
+    _ = finish(swap)
+    guard let problem else { return }
+    note("reverted", swap.transaction, "the next start comes up on what was confirmed: \(problem)")
+  }
+
+  /// Makes the set before the confirmed one what the next start comes up on, as a start does that gives a set
+  /// up: its patch may be tried again, an older one may not. Returns why that is not written.
+  private func abandonConfirmed() -> Refusal? {
+    do throws(Refusal) {
+      _ = try journal.fallBack()
+      try journal.settleTrial(at: .now)
+      return nil
+    } catch {
+      return error
+    }
+  }
+}
+
+extension Agent.State {
+  /// What is to be done about a generation that has faulted.
+  fileprivate enum Withdrawal {
+    case settled
+    case rollback(UInt64)
+    case revert
+  }
+
+  /// What is to be done now; nil while something else is being done.
+  fileprivate func withdrawal(of generation: UInt64) -> Withdrawal? {
+    if isClosed { return .settled }
+    guard operation == nil else { return nil }
+    if let transaction, transaction.state == .active, transaction.generation.number == generation {
+      return .rollback(transaction.number)
+    }
+    guard let running, running.stable.number == generation, running.fallback != nil else {
+      return .settled
+    }
+    return .revert
+  }
+
+  /// Notes a fault of `generation`; returns the transaction that has made it, and its modules.
+  fileprivate mutating func guarded(_ generation: UInt64) -> (UInt64, [StagedModule]) {
+    if let transaction, transaction.generation.number == generation {
+      self.transaction?.faults += 1
+      return (transaction.number, transaction.modules)
+    }
+    if let running, running.stable.number == generation { return (0, running.modules) }
+    return (0, [])
+  }
+
+  /// The stable generation was the wrong one.
+  fileprivate mutating func revert(to fallback: Agent.Fallback) {
+    counters.rollbacks += 1
+    guard let running else { return }
+    if let transaction, transaction.generation === running.stable {
+      // It may be activated again, until something else is installed.
+      self.transaction?.state = .rolledBack
+    } else {
+      self.running?.retired.append(running.stable)
+    }
+    self.running?.retired.removeAll { $0 === fallback.generation }
+    self.running?.stable = fallback.generation
+    self.running?.modules = fallback.modules
+    self.running?.fallback = nil
+  }
+}
+
+extension Agent {
+  /// What the guard does and has seen, for `list`.
+  func guardListing(_ domain: SwapDomain?) -> CBOR {
+    let (faults, last) = state.withLock { ($0.counters.faults, $0.lastFault) }
+    let guards = domain?.room?.all ?? []
+    return .named([
+      "mode": .text(options.guarding.mode.name),
+      "budget_ns": .unsigned(options.guarding.batchBudget),
+      "watchdog": .text(domain?.room?.scheduling ?? "not started yet"),
+      "faults": .unsigned(faults),
+      "expirations": .unsigned(guards.reduce(0) { $0 + $1.expirations }),
+      "unreported": .unsigned(guards.reduce(0) { $0 + $1.unreported }),
+      "signals": .unsigned(guards.reduce(0) { $0 + $1.signals }),
+      "last_fault": last?.cbor ?? .null,
+    ])
+  }
+
+  /// What `doctor` says about the guard.
+  func guardFinding() throws(Refusal) -> String {
+    let guarding = options.guarding
+    guard guarding.mode != .off else { return "off: a candidate's fault is the host's" }
+    let room = try domain().room
+    try room?.refreshHandlers()
+    let priority = room.map { $0.expectedScheduling() } ?? ""
+    return "\(guarding.mode.name), \(guarding.batchBudget / 1000) µs per batch, "
+      + "signal \(guarding.signal), watchdog at \(priority)"
+  }
+
+  /// The last fault there was; nil when there was none.
+  package var lastFault: FaultReport? { state.withLock { $0.lastFault } }
+
+  /// How often the watchdog has signalled workers that were late.
+  package var lateSignals: UInt64 {
+    (try? domain())?.room?.all.reduce(0) { $0 + $1.signals } ?? 0
+  }
+
+  /// Views that workers have left by themselves because the deadline had passed.
+  package var expirations: UInt64 {
+    (try? domain())?.room?.all.reduce(0) { $0 + $1.expirations } ?? 0
+  }
+}

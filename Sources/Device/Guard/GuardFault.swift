@@ -1,0 +1,80 @@
+internal import CGuard
+
+/// One fault of a candidate, as a worker has left it.
+package struct GuardFault: Equatable, Sendable {
+  /// What ended the batch.
+  package enum Reason: Equatable, Sendable {
+    /// A signal, with its `si_code`, and the address that it names where it is a memory fault.
+    case signal(Int32, code: Int32, address: UInt64)
+    /// The batch was over its time budget.
+    case overBudget
+  }
+
+  /// The worker's name and the kernel's number of its thread.
+  package let worker: String
+  /// The worker's name and the kernel's number of its thread.
+  package let thread: UInt32
+  /// What ended the batch.
+  package let reason: Reason
+  /// Number of the generation that was left.
+  package let generation: UInt64
+  /// Sequence of the view that was left.
+  package let sequence: UInt64
+  /// Where the thread was.
+  package let instruction: UInt64
+  /// Return addresses into the candidate's code that lay on the stack, innermost first.
+  package let frames: [UInt64]
+  /// From the beginning of the handler until the batch began again on stable, in nanoseconds.
+  package let nanosecondsToStable: UInt64
+}
+
+extension GuardFault {
+  init(_ report: hitless_guard_report, worker: String, thread: UInt32) {
+    var report = report
+    self.worker = worker
+    self.thread = thread
+    reason =
+      report.reason == HITLESS_GUARD_OVER_BUDGET
+      ? .overBudget
+      : .signal(report.signal, code: report.code, address: report.address)
+    generation = report.generation
+    sequence = report.sequence
+    instruction = report.instruction
+    nanosecondsToStable = report.stable_time &- report.fault_time
+    let count = min(Int(report.frame_count), Int(HITLESS_GUARD_FRAMES))
+    frames = unsafe withUnsafeBytes(of: &report.frames) { bytes in
+      // The field has room for as many as the constant says.
+      unsafe Array(bytes.bindMemory(to: UInt64.self).prefix(count))
+    }
+  }
+}
+
+extension GuardFault.Reason: CustomStringConvertible {
+  /// The signal's name, and what is known of it.
+  package var description: String {
+    switch self {
+    case .overBudget: "over the time budget"
+    case .signal: address.map { "\(name) at 0x\(String($0, radix: 16))" } ?? name
+    }
+  }
+
+  /// The address that a memory fault names.
+  package var address: UInt64? {
+    guard case .signal(let number, _, let address) = self, number == 11 || number == 7 else {
+      return nil
+    }
+    return address
+  }
+
+  /// The signal, or "budget".
+  package var name: String {
+    switch self {
+    case .overBudget: "budget"
+    case .signal(let number, _, _): Self.names[number] ?? "signal \(number)"
+    }
+  }
+
+  private static let names: [Int32: String] = [
+    4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV",
+  ]
+}

@@ -1,0 +1,147 @@
+internal import CGuard
+package import CHitless
+internal import CPlatform
+internal import Glibc
+package import Platform
+package import Refusal
+internal import Synchronization
+
+/// The guards of a domain's workers, and the two threads that look after them.
+///
+/// One thread, the watchdog, takes no lock and allocates nothing, so that it can have a higher priority than
+/// workers without ever waiting for somebody who has a lower one. The other is whoever calls `nextFault`.
+///
+/// Threading: any thread but a worker's packet path, except where it is said.
+@safe
+package final class GuardRoom: @unchecked Sendable {
+  /// What is guarded.
+  package let options: GuardOptions
+  let wake: SignalPipe
+  let bell: SignalPipe
+  /// The newest record; the others hang on it.
+  ///
+  /// Ordering: release when a record is added, acquire by the watchdog, which then finds it filled in. Records
+  /// are not taken off while the room lives.
+  let first = Atomic<UInt>(0)
+  let isWatching = Atomic<Bool>(false)
+  let isStopping = Atomic<Bool>(false)
+  /// What the kernel has given the watchdog: a real-time priority, 0 for none, -1 before it has asked.
+  let priority = Atomic<Int32>(-1)
+  private let guards = Guarded<[WorkerGuard]>([])
+  private let watchdog = Guarded(Watchdog())
+
+  private struct Watchdog: ~Copyable {
+    var thread: SystemThread?
+  }
+
+  /// Makes a room without guards; no thread runs yet.
+  package init(_ options: GuardOptions) throws(Refusal) {
+    self.options = options
+    do throws(SystemError) {
+      wake = try SignalPipe()
+      bell = try SignalPipe()
+    } catch {
+      throw error.refusal
+    }
+  }
+
+  /// Makes a guard for a worker's record and lets the worker find it; nil without memory.
+  ///
+  /// The caller has the domain's lock, and no thread uses the worker's record yet.
+  package func makeGuard(for worker: UnsafeMutablePointer<hitless_worker>) -> WorkerGuard? {
+    guards.withLock { guards in
+      let next = first.load(ordering: .relaxed)
+      let made = unsafe WorkerGuard(
+        worker, wake: wake.writing, isCatching: options.mode != .off,
+        next: UnsafeMutablePointer(bitPattern: next))
+      guard let made else { return nil }
+      unsafe worker.pointee.guard = UnsafeMutableRawPointer(made.record)
+      unsafe worker.pointee.run_guarded = guardedRun
+      guards.append(made)
+      unsafe first.store(UInt(bitPattern: made.record), ordering: .releasing)
+      return made
+    }
+  }
+
+  /// Every guard there is, also those whose workers have gone.
+  package var all: [WorkerGuard] { guards.withLock { $0 } }
+
+  /// Lets the watchdog look at workers from here on, and puts the handlers in place.
+  ///
+  /// Call it before a candidate is published. Throws when faults could not be caught: then nothing may be
+  /// published that needs it.
+  package func begin(at placement: ThreadPlacement) throws(Refusal) {
+    guard options.mode != .off else { return }
+    try refreshHandlers()
+    try watchdog.withLock { (watchdog) throws(Refusal) in
+      isWatching.store(true, ordering: .releasing)
+      if watchdog.thread == nil {
+        do throws(SystemError) {
+          watchdog.thread = try SystemThread.start("hitless-watch", at: placement) { [self] in
+            watch()
+          }
+        } catch {
+          throw error.refusal
+        }
+      }
+    }
+    bell.ring()
+  }
+
+  /// Lets the watchdog sleep.
+  package func end() { isWatching.store(false, ordering: .releasing) }
+
+  /// Puts the handlers before whatever the host has installed meanwhile.
+  package func refreshHandlers() throws(Refusal) {
+    var result = hitless_guard_install(options.signal)
+    while result == HITLESS_GUARD_BUSY {
+      usleep(50)
+      result = hitless_guard_install(options.signal)
+    }
+    guard result >= 0 else {
+      throw Refusal(
+        .state,
+        "the guard's signal handlers cannot be installed: too many others were, one after another",
+        hint: "install the host's handlers once, or switch the guard off")
+    }
+  }
+
+  /// Waits for the next fault, which the caller then answers for; nil when the room is closed.
+  package func nextFault() -> GuardFault? {
+    while !isStopping.load(ordering: .acquiring) {
+      for one in all {
+        guard let fault = one.peek() else { continue }
+        return fault
+      }
+      wake.wait(nanoseconds: -1)
+    }
+    return nil
+  }
+
+  /// Makes room for the next report of the worker whose fault was answered for.
+  package func release(_ fault: GuardFault) {
+    for one in all where one.peek() == fault { one.release() }
+  }
+
+  /// Whether a worker has reported a fault of the generation that nobody has answered for yet.
+  package func hasFault(of generation: UInt64) -> Bool {
+    all.contains { $0.peek()?.generation == generation }
+  }
+
+  /// Ends the watchdog, and the wait for faults.
+  package func stop() {
+    isStopping.store(true, ordering: .releasing)
+    wake.ring()
+    bell.ring()
+    var thread = watchdog.withLock { $0.thread.take() }
+    thread.take()?.join()
+  }
+}
+
+/// `hitless_guard_run` as the worker's record holds it.
+private let guardedRun: hitless_guarded_run = { worker, view, pipeline, batch in
+  guard let worker = unsafe worker, let view = unsafe view, let pipeline = unsafe pipeline else {
+    return 0
+  }
+  return unsafe hitless_guard_run(worker, view, pipeline, batch)
+}

@@ -1,0 +1,143 @@
+// The guard's part that Swift cannot be: saved registers, signal handlers, and what both share.
+//
+// A handler may run in the middle of anything. It touches the record of its own thread and nothing else: no
+// lock, no allocation, no call that is not async-signal-safe, which Swift promises of none of its own.
+#ifndef HITLESS_GUARD_H
+#define HITLESS_GUARD_H
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "hitless/host.h"
+
+/// Addresses that a report keeps of the stack.
+#define HITLESS_GUARD_FRAMES 16u
+/// Words of the stack that are looked at for them.
+#define HITLESS_GUARD_WORDS 512u
+
+/// Registers of the caller at the beginning of a guarded batch, as call.S stores them.
+struct hitless_guard_context {
+  /// x86-64: rbx, rbp, r12 to r15. AArch64: x19 to x30.
+  uint64_t general[12];
+  /// AArch64: d8 to d15.
+  uint64_t vector[8];
+  uint64_t stack;
+  /// x86-64: mxcsr, then the x87 control word. AArch64: fpcr.
+  uint64_t control;
+};
+
+/// Why a worker left the candidate.
+enum {
+  HITLESS_GUARD_FAULT = 1,
+  HITLESS_GUARD_OVER_BUDGET = 2
+};
+
+/// Why handlers were not installed.
+enum {
+  HITLESS_GUARD_NOT_INSTALLED = -1,
+  HITLESS_GUARD_BUSY = -2
+};
+
+/// Where the report of a record stands.
+enum {
+  /// The worker may fill it.
+  HITLESS_GUARD_FREE = 0,
+  /// The agent may read it.
+  HITLESS_GUARD_FULL = 1
+};
+
+/// What a handler has written down about one fault.
+struct hitless_guard_report {
+  /// One of `HITLESS_GUARD_FAULT` and `…_OVER_BUDGET`.
+  int32_t reason;
+  int32_t signal;
+  /// `si_code`.
+  int32_t code;
+  uint32_t frame_count;
+  /// `si_addr`; of no meaning for a signal that was sent.
+  uint64_t address;
+  /// Where the thread was.
+  uint64_t instruction;
+  /// Number of the generation that was left, and sequence of its view.
+  uint64_t generation;
+  uint64_t sequence;
+  /// CLOCK_MONOTONIC when the handler began, and when the batch began again.
+  uint64_t fault_time;
+  uint64_t stable_time;
+  /// Return addresses into the candidate's code that lay on the stack, innermost first.
+  uint64_t frames[HITLESS_GUARD_FRAMES];
+};
+
+/// One worker's guard. The agent allocates it; each group of fields has one writer.
+struct hitless_guard {
+  /// Set by the agent before the worker starts.
+  struct hitless_worker *_Nonnull worker;
+  struct hitless_guard *_Nullable next;
+  /// eventfd that wakes the agent; write-only for the worker.
+  int32_t wake;
+  /// 0: nothing is caught, only deadlines are kept.
+  uint32_t is_catching;
+  uint64_t reserved0[5];
+
+  /// Written by the watchdog only.
+  uint64_t late_batch;
+  uint64_t watched_batch;
+  uint64_t watched_time;
+  /// Signals that were sent to this worker.
+  uint64_t signals;
+  uint64_t reserved1[4];
+
+  /// Written by the registering thread, which is the worker: the kernel's number, 0 for none.
+  uint32_t thread;
+  /// Handed to and fro: `HITLESS_GUARD_FREE` by the agent, `…_FULL` by the worker.
+  uint32_t state;
+  uint64_t reserved2[7];
+
+  /// Written by the worker only, in and out of its handlers.
+  const struct hitless_view *_Nullable view;
+  /// Where the batch was caught: 0 or `HITLESS_GUARD_…`.
+  uint32_t caught;
+  uint32_t is_reporting;
+  /// Sequence of the view that this worker does not follow any more.
+  uint64_t left;
+  /// Batches that were run again.
+  uint64_t faults;
+  /// Views left because of their deadline.
+  uint64_t expirations;
+  /// Faults for which the report was in use.
+  uint64_t unreported;
+  uint64_t fault_stack;
+  uint64_t reserved3;
+  /// What it follows instead: the same view without its candidate.
+  struct hitless_view fallback;
+  struct hitless_guard_context context;
+  struct hitless_guard_report report;
+  uint64_t words[HITLESS_GUARD_WORDS];
+};
+
+/// Runs a batch while there is a candidate: `hitless_worker.run_guarded`. The worker's thread.
+int32_t hitless_guard_run(struct hitless_worker *_Nonnull worker, const struct hitless_view *_Nonnull view,
+                          hitless_pipeline _Nonnull pipeline, void *_Nullable batch);
+
+/// Puts the handlers for faults and for `late_signal` first, before whatever was installed meanwhile, which
+/// gets everything that is not a candidate's.
+///
+/// Returns how many had to be put there, or one of `HITLESS_GUARD_NOT_INSTALLED` (somebody keeps replacing
+/// them) and `…_BUSY` (another thread is at it).
+int hitless_guard_install(int late_signal);
+
+/// Signals that must reach a worker: fills `set` with those of faults and `late_signal`.
+void hitless_guard_signals(sigset_t *_Nonnull set, int late_signal);
+
+/// Tells a worker that its batch is over the budget. Returns 0 or -1 with `errno`.
+int hitless_guard_tell(struct hitless_guard *_Nonnull guard, uint64_t batch, int late_signal);
+
+/// The signal that is used when the host has named none.
+int hitless_guard_default_signal(void);
+/// The last real-time signal.
+int hitless_guard_largest_signal(void);
+
+/// Processor time of a thread of this process in nanoseconds; UINT64_MAX when there is no such thread.
+uint64_t hitless_guard_thread_time(uint32_t thread);
+
+#endif

@@ -1,0 +1,133 @@
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guard.h"
+
+// Swift binds atomics to these words.
+_Static_assert(__builtin_offsetof(struct hitless_guard, signals) == 88, "as WorkerGuard has it");
+_Static_assert(__builtin_offsetof(struct hitless_guard, thread) == 128, "as WorkerGuard has it");
+_Static_assert(__builtin_offsetof(struct hitless_guard, state) == 132, "as WorkerGuard has it");
+_Static_assert(__builtin_offsetof(struct hitless_guard, faults) == 216, "as WorkerGuard has it");
+_Static_assert(__builtin_offsetof(struct hitless_guard, expirations) == 224, "as WorkerGuard has it");
+_Static_assert(__builtin_offsetof(struct hitless_guard, unreported) == 232, "as WorkerGuard has it");
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#define FORGET_STACK(begin, end) __asan_unpoison_memory_region((void *)(begin), (end) - (begin))
+#endif
+#endif
+#ifndef FORGET_STACK
+#define FORGET_STACK(begin, end) ((void)(begin), (void)(end))
+#endif
+
+HANDLER_LOCAL struct hitless_guard *hitless_guard_current;
+const char hitless_guard_cookie = 0;
+
+static uint64_t nanoseconds(clockid_t clock) {
+  struct timespec time;
+  if (clock_gettime(clock, &time) != 0) {
+    return UINT64_MAX;
+  }
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+uint64_t guard_time(void) { return nanoseconds(CLOCK_MONOTONIC); }
+
+uint64_t hitless_guard_thread_time(uint32_t thread) {
+  // The kernel's number of a thread's clock of processor time, as pthread_getcpuclockid makes it.
+  return nanoseconds((clockid_t)(~thread << 3 | 6));
+}
+
+int hitless_guard_default_signal(void) { return SIGRTMAX - 2; }
+
+int hitless_guard_largest_signal(void) { return SIGRTMAX; }
+
+int hitless_guard_tell(struct hitless_guard *guard, uint64_t batch, int late_signal) {
+  siginfo_t info = {.si_signo = late_signal, .si_code = SI_QUEUE, .si_pid = getpid(), .si_uid = getuid()};
+  info.si_ptr = (void *)(uintptr_t)&hitless_guard_cookie;
+  // Release: pairs with the handler's acquire; who gets the signal finds the batch that is meant.
+  __atomic_store_n(&guard->late_batch, batch, __ATOMIC_RELEASE);
+  uint32_t thread = __atomic_load_n(&guard->thread, __ATOMIC_RELAXED);
+  if (thread == 0) {
+    errno = ESRCH;
+    return -1;
+  }
+  __atomic_fetch_add(&guard->signals, 1, __ATOMIC_RELAXED);
+  return (int)syscall(SYS_rt_tgsigqueueinfo, getpid(), thread, late_signal, &info);
+}
+
+/// The worker does not follow `view` any more: until another one comes, it follows the same without its
+/// candidate.
+static const struct hitless_view *leave(struct hitless_guard *guard, const struct hitless_view *view) {
+  guard->fallback = (struct hitless_view){.size = sizeof guard->fallback,
+                                          .sequence = view->sequence,
+                                          .serving = view->stable,
+                                          .stable = view->stable};
+  guard->left = view->sequence;
+  return &guard->fallback;
+}
+
+static const struct hitless_view *leave_expired(struct hitless_guard *guard,
+                                                const struct hitless_view *view) {
+  __atomic_fetch_add(&guard->expirations, 1, __ATOMIC_RELAXED);
+  return leave(guard, view);
+}
+
+/// After a handler has ended the batch: tells the agent, and runs it again.
+static __attribute__((noinline)) int32_t run_again(struct hitless_guard *guard,
+                                                   const struct hitless_view *view,
+                                                   hitless_pipeline pipeline, void *batch) {
+  guard->caught = 0;
+  FORGET_STACK(guard->fault_stack - 256, guard->context.stack);
+  const struct hitless_view *stable = leave(guard, view);
+  __atomic_fetch_add(&guard->faults, 1, __ATOMIC_RELAXED);
+  if (guard->is_reporting) {
+    guard->is_reporting = 0;
+    guard->report.stable_time = guard_time();
+    // Release: pairs with the agent's acquire; who finds the report full reads all of it.
+    __atomic_store_n(&guard->state, HITLESS_GUARD_FULL, __ATOMIC_RELEASE);
+  }
+  int32_t result = pipeline(stable, batch);
+  // After the batch, which has waited long enough. The descriptor does not block; a full one wakes as well.
+  uint64_t one = 1;
+  ssize_t written = write(guard->wake, &one, sizeof one);
+  (void)written;
+  return result;
+}
+
+int32_t hitless_guard_run(struct hitless_worker *worker, const struct hitless_view *view,
+                          hitless_pipeline pipeline, void *batch) {
+  struct hitless_guard *guard = worker->guard;
+  if (guard->left == view->sequence) {
+    return pipeline(&guard->fallback, batch);
+  }
+  // The coarse clock is a load; it is late by a tick at most.
+  if (view->deadline != 0 && nanoseconds(CLOCK_MONOTONIC_COARSE) >= view->deadline) {
+    return pipeline(leave_expired(guard, view), batch);
+  }
+  if (!IS_GUARDED_MACHINE || !guard->is_catching || hitless_guard_current != 0) {
+    return pipeline(view, batch);
+  }
+#if IS_GUARDED_MACHINE
+  // Relaxed: the watchdog only compares numbers; the handler is of this thread, hence the compiler's fences.
+  uint64_t mark = worker->guarded + 1;
+  guard->view = view;
+  hitless_guard_current = guard;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  __atomic_store_n(&worker->guarded, mark, __ATOMIC_RELAXED);
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  int32_t result = hitless_guard_call(&guard->context, pipeline, view, batch);
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  __atomic_store_n(&worker->guarded, mark + 1, __ATOMIC_RELAXED);
+  hitless_guard_current = 0;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  if (__builtin_expect(guard->caught != 0, 0)) {
+    return run_again(guard, view, pipeline, batch);
+  }
+  return result;
+#endif
+}

@@ -1,0 +1,95 @@
+import Foundation
+import Platform
+import TestSupport
+import Testing
+
+/// What a candidate does wrong, and what is to be seen of it.
+enum Failure: String, CaseIterable, Sendable {
+  case segv, bus, fpe, ill, trap, abort, loop, overflow
+  /// In a function of the C library.
+  case `import`
+  /// Through a pointer to no function.
+  case jump
+
+  /// Those that every language is tried with.
+  static let common: [Failure] = [.segv, .bus, .fpe, .ill, .trap, .abort, .loop, .overflow]
+
+  /// What the report calls it on x86-64.
+  var cause: String {
+    switch self {
+    case .segv, .overflow, .import, .jump: "SIGSEGV"
+    case .bus: "SIGBUS"
+    case .fpe: "SIGFPE"
+    case .ill: "SIGILL"
+    case .trap: "SIGTRAP"
+    case .abort: "SIGABRT"
+    case .loop: "budget"
+    }
+  }
+}
+
+/// In what a module is written.
+enum Language: String, CaseIterable, Sendable {
+  case c = "C"
+  case swift = "Embedded Swift"
+}
+
+/// A qer made from Fixtures, compiled once for all tests.
+enum FaultyModule {
+  private static let built = Guarded<[String: [UInt8]]>([:])
+
+  /// The version 1.0.`patch`, which fails as it is told.
+  static func image(
+    _ patch: Int, _ failure: Failure? = nil, in language: Language = .c
+  ) throws -> [UInt8] {
+    let key = "\(patch) \(failure?.rawValue ?? "") \(language)"
+    if let image = built.withLock({ $0[key] }) { return image }
+    let image = try build(patch, failure, language)
+    built.withLock { $0[key] = image }
+    return image
+  }
+
+  private static var fixtures: String {
+    URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures"
+  }
+
+  private static func build(
+    _ patch: Int, _ failure: Failure?, _ language: Language
+  ) throws -> [UInt8] {
+    let directory = try TemporaryDirectory()
+    let includes = ["CHitless/include", "CUPF/include"].map { path in
+      "-I\(TestModule.root)/Sources/\(path.hasPrefix("CUPF") ? "UPF" : "Ground")/\(path)"
+    }
+    var inputs = [fixtures + "/qer.c"]
+    var macros = ["-DPATCH=\(patch)"]
+    if let failure { macros.append("-DFAILURE=\(failure.rawValue)") }
+    if let failure, language == .swift {
+      try check(
+        run(
+          "/usr/bin/env",
+          [
+            "swiftc", "-wmo", "-c", "-O", "-parse-as-library", "-swift-version", "6",
+            "-enable-experimental-feature", "Embedded", "-Xfrontend", "-function-sections",
+            "-Xfrontend", "-disable-stack-protector", "-DFAIL_\(failure.rawValue)",
+            "-import-objc-header", fixtures + "/failure.h", "-module-name", "failure",
+            fixtures + "/failure.swift", "-o", directory.path("failure.o"),
+          ]))
+      inputs.append(directory.path("failure.o"))
+      macros.append("-DIN_SWIFT")
+    }
+    try check(
+      run(
+        "/usr/bin/gcc",
+        [
+          "-std=c11", "-O2", "-fPIC", "-fvisibility=hidden", "-shared", "-nostartfiles",
+          "-Wl,--as-needed,--gc-sections", "-Wl,-z,now,-z,relro,-z,noexecstack",
+          "-Wl,--build-id=sha1",
+          "-Wl,--version-script=\(TestModule.root)/Sources/Modules/module.map",
+        ] + includes + macros + inputs + ["-o", directory.path("qer.so")]))
+    return try directory.bytes("qer.so")
+  }
+
+  private static func check(_ compiler: ProgramRun) throws {
+    try #require(compiler.status == 0, "\(compiler.output)\(compiler.errors)")
+  }
+}

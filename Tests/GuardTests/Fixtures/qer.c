@@ -1,0 +1,61 @@
+// A qer for tests: marks packets with its version, and fails as its macros say at a packet to port 6666.
+//
+// PATCH is its version. FAILURE names the way to fail, nothing for none. IN_SWIFT has failure.swift do it.
+#include <stdint.h>
+
+#include "failure.h"
+#include "hitless/module.h"
+#include "upf/slots.h"
+
+enum { TRIGGER = 6666 };
+
+#ifndef FAILURE
+#define FAILURE nothing
+#endif
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+
+#ifdef IN_SWIFT
+void fail_in_swift(uint64_t address);
+#define FAIL(address) fail_in_swift(address)
+#else
+#define FAIL(address) JOIN(fail_, FAILURE)(address)
+#endif
+
+HITLESS_PATCHABLE static void process(const struct upf_qer_tables *tables, struct upf_batch *batch) {
+  (void)tables;
+  uint32_t count = 0;
+  for (uint32_t index = 0; index < batch->count; index++) {
+    struct upf_verdict *verdict = &batch->verdicts[index];
+    if (verdict->drop != UPF_DROP_NONE) {
+      continue;
+    }
+    verdict->qer_mark = PATCH;
+    batch->updates[count++] = (struct upf_bucket_update){
+        .bucket = 2 * verdict->qer + batch->packets[index].direction, .value = {.time = PATCH}};
+    batch->update_count = count;
+    if (batch->packets[index].destination_port == TRIGGER) {
+      // What the batch holds now is half of the work; nobody may ever see it.
+      verdict->drop = UPF_DROP_GATE_CLOSED;
+      FAIL(batch->now | 1);
+      verdict->drop = UPF_DROP_NONE;
+    }
+  }
+}
+
+static const struct upf_qer_table table = {sizeof table, UPF_INTERFACE_VERSION, process};
+
+#define FACTS                                                                                       \
+  {                                                                                                 \
+    .abi_version = HITLESS_ABI_VERSION, .interface_id = UPF_INTERFACE_QER,                          \
+    .interface_version = UPF_INTERFACE_VERSION, .version_major = 1, .version_patch = PATCH,         \
+    .table_size = sizeof table, .name = "qer"                                                       \
+  }
+
+HITLESS_NOTE static const struct hitless_module_note note = {
+    .name_size = 8, .facts_size = 96, .type = HITLESS_NOTE_TYPE, .owner = "Hitless", .facts = FACTS};
+
+HITLESS_EXPORT const struct hitless_module hitless_module = {.size = sizeof(struct hitless_module),
+                                                             .abi_version = HITLESS_ABI_VERSION,
+                                                             .facts = FACTS,
+                                                             .table = &table};

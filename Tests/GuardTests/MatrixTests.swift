@@ -1,0 +1,79 @@
+import Agent
+import Guard
+import TestSupport
+import Testing
+
+/// Every way to fail, in both languages, on trial and afterwards, with one worker and with two.
+///
+/// One after the other: signal handlers and the watchdog's real-time thread are the process's.
+@Suite("Faults of a candidate under load", .serialized)
+struct MatrixTests {
+  @Test(arguments: Language.allCases, Failure.common)
+  func `a candidate that fails on trial is left at once, and no packet is lost`(
+    language: Language, failure: Failure
+  ) throws {
+    for workers in 1...2 {
+      let node = try GuardedNode(workers: workers)
+      let transaction = try node.install(try FaultyModule.image(2, failure, in: language))
+      try node.load()
+      _ = try node.agent.activate(transaction)
+      try node.load(trigger: Array(0..<workers))
+      expectFault(node, failure, .rolledBack)
+      try node.load(trigger: Array(0..<workers))
+      node.expectConservation()
+      #expect((node.marks[1] ?? 0) > 0)
+      #expect(node.agent.status().counters.rollbacks == 1)
+    }
+  }
+
+  @Test(arguments: Language.allCases, Failure.common)
+  func `one that fails after it was confirmed leads back to what was stable before`(
+    language: Language, failure: Failure
+  ) throws {
+    for workers in 1...2 {
+      let node = try GuardedNode(workers: workers) { $0.guarding.mode = .always }
+      let stable = node.agent.status().stableGeneration
+      let transaction = try node.install(try FaultyModule.image(2, failure, in: language))
+      _ = try node.agent.activate(transaction)
+      try node.load()
+      try node.agent.confirm(transaction)
+      #expect(node.agent.status().stableGeneration != stable)
+      try node.load(trigger: Array(0..<workers))
+      expectFault(node, failure, .rolledBack)
+      #expect(node.agent.status().stableGeneration == stable)
+      try node.load(trigger: Array(0..<workers))
+      node.expectConservation()
+      #expect((node.marks[2] ?? 0) > 0)
+    }
+  }
+
+  @Test(arguments: [Failure.import, .jump])
+  func `a fault outside of the candidate's code that the candidate has led to is its own`(
+    failure: Failure
+  ) throws {
+    let node = try GuardedNode(workers: 1)
+    let transaction = try node.install(try FaultyModule.image(2, failure))
+    _ = try node.agent.activate(transaction)
+    try node.load(trigger: [0])
+    expectFault(node, failure, .rolledBack)
+    node.expectConservation()
+  }
+
+  /// Waits until the agent has answered for the fault, and checks what it says.
+  private func expectFault(
+    _ node: GuardedNode, _ failure: Failure, _ state: TransactionState,
+    _ location: SourceLocation = #_sourceLocation
+  ) {
+    let isOver = eventually(within: 60) {
+      node.agent.status().transactionState == state && node.agent.lastFault != nil
+    }
+    let report = node.agent.lastFault
+    #expect(isOver, "\(node.agent.status())", sourceLocation: location)
+    #if arch(x86_64)
+    #expect(report?.cause == failure.cause, sourceLocation: location)
+    #endif
+    #expect(report?.place?.module == "qer 1.0.2", sourceLocation: location)
+    #expect(report?.place?.symbol != nil, "\(report as Any)", sourceLocation: location)
+    #expect(report?.worker.hasPrefix("upf-worker-") == true, sourceLocation: location)
+  }
+}
