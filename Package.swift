@@ -247,8 +247,8 @@ let package = Package(
     tests(
       "Guard",
       [
-        "Agent", "CHitless", "CPlatform", "CUPF", "GTPU", "Generator", "Guard", "PacketIO",
-        "Platform", "Refusal", "Signing", "Staging", "TestSupport", "UPF",
+        "Agent", "CHitless", "CPlatform", "CUPF", "ElfImage", "GTPU", "Generator", "Guard",
+        "HotSwap", "PacketIO", "Platform", "Refusal", "Signing", "Staging", "TestSupport", "UPF",
       ], exclude: ["Fixtures"]),
     // Read-only mounts and permissions that hold for root, of one thread.
     .target(name: "CTestSystem", path: "Tests/CTestSystem"),

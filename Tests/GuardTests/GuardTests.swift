@@ -1,0 +1,179 @@
+import CHitless
+import Glibc
+import Guard
+import HotSwap
+import Platform
+import TestSupport
+import Testing
+
+@Suite("Guard", .serialized)
+struct GuardTests {
+  @Test func `a worker that has left a view follows stable until there is another view`() throws {
+    let home = try GuardedDomain()
+    let worker = try HandWorker(home)
+    #expect(worker.run() == 1)
+    try home.tryCandidate()
+    #expect(worker.run() == 2)
+    #expect(worker.run(trigger: true) == 1)
+    // The same view, without a packet that would be a fault.
+    #expect(worker.run() == 1)
+    #expect(worker.runs == 5)
+    let fault = try #require(home.takeFault())
+    #expect(fault.generation == home.candidate.number && fault.worker == "by hand")
+    #expect(fault.reason.name == "SIGSEGV")
+    try home.tryCandidate()
+    #expect(worker.run() == 2)
+    try home.goBack()
+    #expect(worker.run() == 1)
+    #expect(worker.applied == 6 * 32 && worker.torn == 0)
+    try worker.end()
+  }
+
+  @Test func `a thousand faults in a row are a thousand batches, each applied once`() throws {
+    let home = try GuardedDomain()
+    let worker = try HandWorker(home)
+    var times: [UInt64] = []
+    for _ in 0..<1000 {
+      try home.tryCandidate()
+      #expect(worker.run(trigger: true) == 1)
+      times.append(try #require(home.takeFault()).nanosecondsToStable)
+    }
+    times.sort()
+    print("guard: fault to stable, median \(times[500]) ns, 990th of 1000 \(times[990]) ns")
+    #expect(worker.runs == 2000 && worker.applied == 32_000 && worker.torn == 0)
+    #expect(home.room.all.reduce(0) { $0 + $1.faults } == 1000)
+    try worker.end()
+  }
+
+  @Test func `reports that nobody has read are missed, faults are not`() throws {
+    let home = try GuardedDomain()
+    let worker = try HandWorker(home)
+    for _ in 0..<10 {
+      try home.tryCandidate()
+      #expect(worker.run(trigger: true) == 1)
+    }
+    #expect(home.room.all.reduce(0) { $0 + $1.unreported } == 9)
+    #expect(home.takeFault() != nil)
+    #expect(!home.room.hasFault(of: home.candidate.number))
+    try worker.end()
+  }
+
+  /// Nobody but the worker keeps the deadline here: there is no agent.
+  @Test func `after the deadline of its view a worker is on stable without anybody's help`() throws {
+    let home = try GuardedDomain()
+    let worker = try HandWorker(home)
+    try home.tryCandidate(deadline: MonotonicClock.now + 3_600_000_000_000)
+    #expect(worker.run() == 2)
+    try home.tryCandidate(deadline: MonotonicClock.now + 50_000_000)
+    #expect(eventually { worker.run() == 1 })
+    #expect(worker.run() == 1)
+    #expect(home.room.all.reduce(0) { $0 + $1.expirations } == 1)
+    #expect(!home.room.hasFault(of: home.candidate.number))
+    try worker.end()
+  }
+
+  @Test func `a deadline is kept where the guard is off, too`() throws {
+    let home = try GuardedDomain { $0.mode = .off }
+    let worker = try HandWorker(home)
+    try home.tryCandidate(deadline: 1)
+    #expect(worker.run() == 1)
+    try home.tryCandidate()
+    #expect(worker.run() == 2)
+    try worker.end()
+  }
+
+  #if !THREAD_SANITIZER
+  @Test func `who is late is signalled, and who is not never`() throws {
+    let home = try GuardedDomain(.loop) { $0.batchBudget = 20_000_000 }
+    let worker = try HandWorker(home)
+    try home.tryCandidate()
+    let end = MonotonicClock.now + 300_000_000
+    while MonotonicClock.now < end { #expect(worker.run() == 2) }
+    #expect(home.room.all.allSatisfy { $0.signals == 0 })
+    #expect(worker.run(trigger: true) == 1)
+    #expect(home.room.all.contains { $0.signals > 0 })
+    #expect(home.takeFault()?.reason == .overBudget)
+    #expect(worker.torn == 0)
+    try worker.end()
+  }
+  #endif
+
+  @Test func `what a thread had before it was a worker it has again afterwards`() throws {
+    let home = try GuardedDomain()
+    let (before, maskBefore) = (Self.stack(), Self.isBlocked())
+    var set = sigset_t()
+    unsafe sigemptyset(&set)
+    unsafe sigaddset(&set, home.room.options.signal)
+    unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    let worker = try HandWorker(home)
+    #expect(Self.stack() != before && !Self.isBlocked())
+    try worker.end()
+    #expect(Self.stack() == before && Self.isBlocked())
+    unsafe pthread_sigmask(maskBefore ? SIG_BLOCK : SIG_UNBLOCK, &set, nil)
+  }
+
+  private static func stack() -> UInt {
+    var stack = unsafe stack_t()
+    unsafe sigaltstack(nil, &stack)
+    return unsafe stack.ss_flags & 2 == 0 ? UInt(bitPattern: stack.ss_sp) : 0
+  }
+
+  private static func isBlocked() -> Bool {
+    var mask = sigset_t()
+    unsafe pthread_sigmask(SIG_BLOCK, nil, &mask)
+    return unsafe sigismember(&mask, GuardOptions().signal) == 1
+  }
+
+  @Test func `workers that fault at once, and while views change, lose no batch`() throws {
+    let home = try GuardedDomain()
+    let isOver = Guarded(false)
+    let failures = Guarded(0)
+    let faults = Guarded<UInt64>(0)
+    var threads: [PlainThread] = []
+    for seed in 0..<3 {
+      threads.append(
+        try PlainThread("faulty") {
+          guard let worker = try? HandWorker(home) else { return failures.withLock { $0 += 1 } }
+          var random = SeededGenerator(seed: UInt64(seed))
+          var batches: UInt64 = 0
+          while !isOver.withLock({ $0 }) {
+            let mark = worker.run(trigger: UInt8.random(in: 0...3, using: &random) == 0)
+            batches += 1
+            if mark != 1 && mark != 2 { failures.withLock { $0 += 1 } }
+          }
+          if worker.applied != batches * 32 || worker.torn != 0 { failures.withLock { $0 += 1 } }
+          faults.withLock { $0 += worker.runs - batches }
+          _ = try? worker.end()
+        })
+    }
+    let reader = try PlainThread("reader") { while home.takeFault() != nil {} }
+    for round in 0..<2000 {
+      if round.isMultiple(of: 5) { try home.goBack() } else { try home.tryCandidate() }
+      // Views that everybody has passed are free again; a worker need not have come so far for the next.
+      let publication = try home.domain.publish(stable: home.stable, candidate: home.candidate)
+      _ = home.domain.waitForGrace(publication, timeout: 10_000_000_000)
+    }
+    isOver.withLock { $0 = true }
+    for thread in threads { thread.join() }
+    home.room.stop()
+    reader.join()
+    #expect(failures.withLock { $0 } == 0)
+    let count = faults.withLock { $0 }
+    #expect(count > 0 && count == home.room.all.reduce(0) { $0 + $1.faults })
+  }
+}
+
+/// A thread of the host, which is joined once.
+final class PlainThread: Sendable {
+  private let thread: Guarded<SystemThread?>
+
+  init(_ name: String, _ body: @escaping @Sendable () -> Void) throws {
+    var started: SystemThread? = try SystemThread.start(name, body)
+    thread = Guarded(started.take())
+  }
+
+  func join() {
+    let handle = thread.withLock { $0.take() }
+    handle?.join()
+  }
+}
