@@ -59,7 +59,8 @@ struct GuardTests {
   }
 
   /// Nobody but the worker keeps the deadline here: there is no agent.
-  @Test func `after the deadline of its view a worker is on stable without anybody's help`() throws {
+  @Test func `after the deadline of its view a worker is on stable without anybody's help`() throws
+  {
     let home = try GuardedDomain()
     let worker = try HandWorker(home)
     try home.tryCandidate(deadline: MonotonicClock.now + 3_600_000_000_000)

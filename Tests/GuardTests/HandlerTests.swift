@@ -14,7 +14,8 @@ struct HandlerTests {
     }
   }
 
-  @Test func `a fault of the host's own code is its handler's, though a candidate is on trial`() async
+  @Test func `a fault of the host's own code is its handler's, though a candidate is on trial`()
+    async
   {
     await #expect(processExitsWith: .exitCode(21)) {
       unsafe Host.install(SIGSEGV) { signal, info, _ in
@@ -68,9 +69,12 @@ struct HandlerTests {
     }
   }
 
-  /// The first handler is older than the guard; the second one is newer and calls what it has found, which
-  /// is the guard's. A guard that called the newest one again would never end.
-  @Test func `a handler that is installed later and calls the one before gets the signal first`() async
+  /// A guard that called the newest handler again would never end.
+  ///
+  /// The first handler is older than the guard; the second one is newer and calls what it has found,
+  /// which is the guard's.
+  @Test func `a handler that is installed later and calls the one before gets the signal first`()
+    async
   {
     await #expect(processExitsWith: .exitCode(25)) {
       unsafe Host.install(SIGSEGV) { _, _, _ in _exit(Host.callCount == 1 ? 25 : 1) }
@@ -89,7 +93,8 @@ struct HandlerTests {
   @Test func `a handler that wants to be called once is called once`() async {
     await #expect(processExitsWith: .signal(SIGSEGV)) {
       // It returns, and the instruction faults again.
-      unsafe Host.install(SIGSEGV, flags: SA_SIGINFO | Int32(bitPattern: UInt32(SA_RESETHAND))) { _, _, _ in
+      unsafe Host.install(SIGSEGV, flags: SA_SIGINFO | Int32(bitPattern: UInt32(SA_RESETHAND))) {
+        _, _, _ in
         if Host.calls.add(1, ordering: .relaxed).newValue > 1 { _exit(1) }
       }
       try Host.faultInPipeline()

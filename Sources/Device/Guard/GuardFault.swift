@@ -24,7 +24,8 @@ package struct GuardFault: Equatable, Sendable {
   package let instruction: UInt64
   /// Return addresses into the candidate's code that lay on the stack, innermost first.
   package let frames: [UInt64]
-  /// From the beginning of the handler until the batch began again on stable, in nanoseconds.
+  /// From the beginning of the handler, or the watchdog's decision, until the batch began again on stable, in
+  /// nanoseconds.
   package let nanosecondsToStable: UInt64
 }
 

@@ -141,7 +141,6 @@ int guard_catch(int signal, const siginfo_t *info, ucontext_t *place) {
 
 void guard_catch_late(int signal, const siginfo_t *info, ucontext_t *place) {
   (void)signal;
-  uint64_t time = guard_time();
   struct hitless_guard *guard = open_batch();
   // Acquire: pairs with the release in hitless_guard_tell.
   if (guard == 0 || __atomic_load_n(&guard->late_batch, __ATOMIC_ACQUIRE) != guard->worker->guarded) {
@@ -150,6 +149,7 @@ void guard_catch_late(int signal, const siginfo_t *info, ucontext_t *place) {
   uint32_t words = copy_stack(guard, machine_stack(place));
   // In code of the host or of a library: the watchdog asks again.
   if (is_in_candidate(guard, place, words)) {
+    uint64_t time = __atomic_load_n(&guard->late_time, __ATOMIC_RELAXED);
     leave_batch(guard, HITLESS_GUARD_OVER_BUDGET, info, place, words, time);
   }
 }

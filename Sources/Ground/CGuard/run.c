@@ -49,6 +49,7 @@ int hitless_guard_largest_signal(void) { return SIGRTMAX; }
 int hitless_guard_tell(struct hitless_guard *guard, uint64_t batch, int late_signal) {
   siginfo_t info = {.si_signo = late_signal, .si_code = SI_QUEUE, .si_pid = getpid(), .si_uid = getuid()};
   info.si_ptr = (void *)(uintptr_t)&hitless_guard_cookie;
+  __atomic_store_n(&guard->late_time, guard_time(), __ATOMIC_RELAXED);
   // Release: pairs with the handler's acquire; who gets the signal finds the batch that is meant.
   __atomic_store_n(&guard->late_batch, batch, __ATOMIC_RELEASE);
   uint32_t thread = __atomic_load_n(&guard->thread, __ATOMIC_RELAXED);

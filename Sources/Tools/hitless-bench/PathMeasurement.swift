@@ -1,14 +1,31 @@
 internal import CHitless
 internal import CPathBench
+internal import Guard
 internal import HotSwap
+internal import Platform
 internal import Refusal
 
 /// The ways to run the same batches.
 enum PathVariant: String, CaseIterable, Sendable {
   case inlined
   case slots
+  /// `hitless_run_batch` without a candidate.
+  case unguarded
+  /// `hitless_run_batch` with one, and with a deadline.
+  case guarded
   case swapping
   case fused
+}
+
+extension PathVariant {
+  /// How its figures begin.
+  var name: String {
+    switch self {
+    case .unguarded: "guard_off"
+    case .guarded: "guard"
+    default: rawValue
+    }
+  }
 }
 
 /// What one size has taken, per variant and round.
@@ -25,9 +42,16 @@ struct PathTimes: Sendable {
       let times = nanoseconds[variant] ?? []
       // Of the same round: what slows the machine down for a while slows both.
       let ratios = Sample(zip(times, inlined).map { $0 / $1 })
-      report.add("\(variant)_ratio_\(suffix)", ratios.median, "median of the rounds' ratios")
+      report.add("\(variant.name)_ratio_\(suffix)", ratios.median, "median of the rounds' ratios")
+      if variant == .unguarded || variant == .guarded {
+        let own = Sample(zip(times, inlined).map { ($0 - $1) * Double(PATH_BATCH) })
+        report.add(
+          "\(variant.name)_batch_ns_\(suffix)", own.median, places: 1,
+          "ns per batch more than inlined")
+      }
       report.add(
-        "\(variant)_ratio_\(suffix)_of_minima", Sample(times).minimum / Sample(inlined).minimum,
+        "\(variant.name)_ratio_\(suffix)_of_minima",
+        Sample(times).minimum / Sample(inlined).minimum,
         "ratio of the two fastest rounds")
     }
     report.add("inlined_ns_\(suffix)_minimum", Sample(inlined).minimum, places: 2)
@@ -74,22 +98,36 @@ struct PathMeasurement: Sendable {
     return times
   }
 
+  /// Puts in force what the variant runs on.
+  private func prepare(_ variant: PathVariant, _ round: Int) throws(Refusal) {
+    // Both builds take their turn, so that neither's place in memory decides.
+    let generation = modules.generations[round % 2]
+    switch variant {
+    case .inlined, .fused, .swapping: return
+    case .slots, .unguarded: _ = try modules.domain.publish(stable: generation)
+    case .guarded:
+      try modules.room.begin(at: ThreadPlacement(processors: [agentProcessor]))
+      _ = try modules.domain.publish(
+        stable: generation, candidate: generation,
+        deadline: MonotonicClock.now + 3_600_000_000_000)
+    }
+  }
+
   /// Nanoseconds per packet of one run.
   private func time(
     _ variant: PathVariant, _ state: PathState, _ worker: UnsafeMutablePointer<hitless_worker>,
     _ swapper: Swapper, _ round: Int
   ) throws(Refusal) -> Double {
     let driver = unsafe modules.driver.pointee
-    // Both builds take their turn, so that neither's place in memory decides.
-    if variant == .slots {
-      _ = try modules.domain.publish(stable: modules.generations[round % 2])
-    }
+    try prepare(variant, round)
+    defer { if variant == .guarded { modules.room.end() } }
     if variant == .swapping { swapper.begin() }
     let start = processorNanoseconds()
     switch variant {
     case .inlined: unsafe driver.run_inlined(state.pointer, batches)
     case .fused: unsafe driver.run_fused(state.pointer, batches)
     case .slots, .swapping: unsafe driver.run_slots(state.pointer, worker, batches)
+    case .unguarded, .guarded: unsafe driver.run_batches(state.pointer, worker, batches)
     }
     let end = processorNanoseconds()
     if variant == .swapping {

@@ -1,6 +1,7 @@
 internal import CHitless
 internal import CPathBench
 internal import ElfImage
+internal import Guard
 internal import HotSwap
 internal import Platform
 internal import Refusal
@@ -13,21 +14,32 @@ internal import Refusal
 @safe
 struct PathModules: @unchecked Sendable {
   let domain: SwapDomain
+  /// The guards of the domain's workers.
+  let room: GuardRoom
   let generations: [Generation]
   /// `generations`, in the same order, with one module replaced.
   let variants: [Generation]
+  /// The first of `generations` with one module that fails when a batch says so.
+  let failing: Generation
   let driver: UnsafePointer<path_driver_table>
   private let driverModule: MappedModule
 
   /// Names of the stages, in the order of their slots.
   static let stages = ["decap", "lookup", "qer", "urr", "encap"]
+  /// What a guarded batch may take, in nanoseconds of processor time: less than by default, so that many loops
+  /// can be measured.
+  private static let budget: UInt64 = 2_000_000
 
   /// Maps what lies in `directory` the way the agent does: linted, sealed, mapped, compared.
   init(in directory: String) throws(Refusal) {
     var ordinal: UInt32 = 0
     driverModule = try Self.map("\(directory)/path-driver.so", &ordinal)
     unsafe driver = driverModule.table.assumingMemoryBound(to: path_driver_table.self)
-    let domain = SwapDomain(slotCount: Self.stages.count)
+    var options = GuardOptions()
+    options.batchBudget = Self.budget
+    room = try GuardRoom(options)
+    let domain = SwapDomain(slotCount: Self.stages.count, room: room)
+    let replaced = Self.stages.firstIndex(of: "qer") ?? 0
     var (generations, variants) = ([Generation](), [Generation]())
     for build in ["a", "b"] {
       var modules: [MappedModule] = []
@@ -35,10 +47,12 @@ struct PathModules: @unchecked Sendable {
         modules.append(try Self.map("\(directory)/path-\(stage)-\(build).so", &ordinal))
       }
       generations.append(try domain.makeGeneration(modules))
-      let replaced = Self.stages.firstIndex(of: "qer") ?? 0
       modules[replaced] = try Self.map("\(directory)/path-qer-\(build)2.so", &ordinal)
       variants.append(try domain.makeGeneration(modules))
     }
+    var modules = generations[0].modules
+    modules[replaced] = try Self.map("\(directory)/path-qer-fails.so", &ordinal)
+    failing = try domain.makeGeneration(modules)
     _ = try domain.publish(stable: generations[0])
     self.domain = domain
     self.generations = generations

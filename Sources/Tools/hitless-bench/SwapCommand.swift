@@ -36,6 +36,10 @@ struct SwapCommand: ParsableCommand {
     let outcome = try measurement.run()
     var report = Report("\(swaps) swaps under one busy worker, batches of 32 packets")
     outcome.add(to: &report)
+    let faults = FaultMeasurement(
+      modules: modules, state: try PathState(sessions: sessions), faults: min(swaps, 2000),
+      options: measurement.options)
+    try faults.run().add(to: &report)
     print(report.text(asJSON: options.json))
     guard outcome.lost == 0, outcome.mixed == 0 else { throw ExitCode.failure }
   }

@@ -61,7 +61,7 @@ struct hitless_guard_report {
   /// Number of the generation that was left, and sequence of its view.
   uint64_t generation;
   uint64_t sequence;
-  /// CLOCK_MONOTONIC when the handler began, and when the batch began again.
+  /// CLOCK_MONOTONIC when the handler began, or the watchdog decided, and when the batch began again.
   uint64_t fault_time;
   uint64_t stable_time;
   /// Return addresses into the candidate's code that lay on the stack, innermost first.
@@ -85,7 +85,9 @@ struct hitless_guard {
   uint64_t watched_time;
   /// Signals that were sent to this worker.
   uint64_t signals;
-  uint64_t reserved1[4];
+  /// When the last of them was sent.
+  uint64_t late_time;
+  uint64_t reserved1[3];
 
   /// Written by the registering thread, which is the worker: the kernel's number, 0 for none.
   uint32_t thread;

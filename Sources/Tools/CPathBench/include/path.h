@@ -102,7 +102,12 @@ struct path_batch {
   uint8_t header[PATH_BATCH][PATH_OUTER];
   /// Which build each stage was.
   uint32_t mark[PATH_STAGES];
+  /// How the stage that is built to fail does so; 0: not.
+  uint32_t fail;
 };
+
+/// Values of `path_batch.fail`.
+enum { PATH_FAIL_FAULT = 1, PATH_FAIL_LOOP = 2 };
 
 /// Table of every stage's slot.
 struct path_stage_table {
@@ -129,6 +134,8 @@ struct path_state {
   /// Batches whose stages were not all of one build.
   uint64_t mixed;
   struct path_batch batch;
+  /// Who runs the batches, for the mark of the commit point.
+  struct hitless_worker *worker;
 };
 
 /// Table of the driver: the same batches through the same stages, called in different ways.
@@ -141,6 +148,8 @@ struct path_driver_table {
   void (*run_fused)(struct path_state *state, uint64_t batches);
   /// Slots 0 to 4 of the worker's view.
   void (*run_slots)(struct path_state *state, struct hitless_worker *worker, uint64_t batches);
+  /// The same through `hitless_run_batch`.
+  void (*run_batches)(struct path_state *state, struct hitless_worker *worker, uint64_t batches);
 };
 
 /// Makes the tables of `sessions` sessions and the packets; null without memory.
@@ -153,6 +162,11 @@ uint64_t path_state_digest(const struct path_state *state);
 struct path_usage path_state_usage(const struct path_state *state);
 /// Gives the memory back.
 void path_state_destroy(struct path_state *state);
+
+/// Runs one batch through slots 0 to 4 whose third stage fails as `fail` says, under the guard; returns how
+/// many nanoseconds lay between the last moment before and the first on the stable view, 0 if the batch was
+/// not run again.
+uint64_t path_fail(struct path_state *state, struct hitless_worker *worker, uint32_t fail);
 
 /// When one batch began (the end of the one before) and when it ended.
 struct path_interval {

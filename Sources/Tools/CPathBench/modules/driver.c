@@ -87,11 +87,31 @@ static void run_slots(struct path_state *state, struct hitless_worker *worker, u
   }
 }
 
+static int32_t run_stages(const struct hitless_view *view, void *context) {
+  struct path_state *state = context;
+  for (uint32_t slot = 0; slot < PATH_STAGES; slot++) {
+    const struct path_stage_table *stage = hitless_table(view, slot);
+    stage->process(&state->tables, &state->batch);
+  }
+  hitless_commit(state->worker);
+  commit(state);
+  return 0;
+}
+
+static void run_batches(struct path_state *state, struct hitless_worker *worker, uint64_t batches) {
+  state->worker = worker;
+  for (uint64_t left = batches; left > 0; left--) {
+    receive(state);
+    hitless_run_batch(worker, run_stages, state);
+  }
+}
+
 static const struct path_driver_table table = {.size = sizeof(struct path_driver_table),
                                                .version = 1,
                                                .run_inlined = run_inlined,
                                                .run_fused = run_fused,
-                                               .run_slots = run_slots};
+                                               .run_slots = run_slots,
+                                               .run_batches = run_batches};
 
 #define TABLE table
 #include "descriptor.h"
