@@ -150,8 +150,8 @@ let tools: [Target] = [
   tool(
     "upfd",
     [
-      "Agent", "Bytes", "CHitless", "CUPF", "GTPU", "PacketIO", "Platform", "Refusal", "Staging",
-      "UPF",
+      "Agent", "Bytes", "CHitless", "CUPF", "GTPU", "Guard", "PacketIO", "Platform", "Refusal",
+      "Staging", "UPF",
       argumentParser, yams,
     ]),
   tool("gnbsim", ["Bytes", "GNB", "GTPU", "PacketIO", "Platform", "Refusal", argumentParser]),

@@ -10,6 +10,8 @@ enum Failure: String, CaseIterable, Sendable {
   case `import`
   /// Through a pointer to no function.
   case jump
+  /// To a packet.
+  case write
 
   /// Those that every language is tried with.
   static let common: [Failure] = [.segv, .bus, .fpe, .ill, .trap, .abort, .loop, .overflow]
@@ -17,7 +19,7 @@ enum Failure: String, CaseIterable, Sendable {
   /// What the report calls it on x86-64.
   var cause: String {
     switch self {
-    case .segv, .overflow, .import, .jump: "SIGSEGV"
+    case .segv, .overflow, .import, .jump, .write: "SIGSEGV"
     case .bus: "SIGBUS"
     case .fpe: "SIGFPE"
     case .ill: "SIGILL"
@@ -62,7 +64,9 @@ enum FaultyModule {
     }
     var inputs = [fixtures + "/qer.c"]
     var macros = ["-DPATCH=\(patch)"]
-    if let failure { macros.append("-DFAILURE=\(failure.rawValue)") }
+    if let failure {
+      macros.append(failure == .write ? "-DWRITES" : "-DFAILURE=\(failure.rawValue)")
+    }
     if let failure, language == .swift {
       try check(
         run(

@@ -32,7 +32,10 @@ final class GuardedNode {
   static let teid: UInt32 = 0x1000
   static let ue: UInt32 = 0x0a3c_0001
 
-  init(workers: Int, _ change: (inout AgentOptions) -> Void = { _ in }) throws {
+  init(
+    workers: Int, packetsAreReadOnly: Bool = false,
+    _ change: (inout AgentOptions) -> Void = { _ in }
+  ) throws {
     Self.mapEmptyFile()
     directory = try TemporaryDirectory()
     key = try SigningKey.generate()
@@ -47,7 +50,7 @@ final class GuardedNode {
     agent = try Agent(options)
     try Self.defineSlots(agent, qer: try directory.write("qer.so", base))
     try agent.start()
-    (plane, access, core) = try Self.plane(workers)
+    (plane, access, core) = try Self.plane(workers, packetsAreReadOnly)
     try plane.start(AgentRegistry(agent: agent))
   }
 
@@ -63,7 +66,9 @@ final class GuardedNode {
     }
   }
 
-  private static func plane(_ workers: Int) throws -> (UserPlane, [MemoryPort], [MemoryPort]) {
+  private static func plane(
+    _ workers: Int, _ packetsAreReadOnly: Bool
+  ) throws -> (UserPlane, [MemoryPort], [MemoryPort]) {
     var seats: [WorkerSeat] = []
     var (access, core): ([MemoryPort], [MemoryPort]) = ([], [])
     for _ in 0..<workers {
@@ -75,6 +80,7 @@ final class GuardedNode {
       seats.append(WorkerSeat(doorbell: doorbell, n3: .memory(n3), n6: .memory(n6)))
     }
     var options = UserPlaneOptions(seats: seats, n3Address: IPv4Address(rawValue: n3))
+    options.packetsAreReadOnly = packetsAreReadOnly
     options.limits.sessions = 4096
     options.limits.qers = 4096
     options.limits.urrs = 4096

@@ -59,6 +59,17 @@ struct MatrixTests {
     node.expectConservation()
   }
 
+  @Test func `a module that writes to a packet faults where packets are read-only`() throws {
+    let node = try GuardedNode(workers: 1, packetsAreReadOnly: true)
+    let transaction = try node.install(try FaultyModule.image(2, .write))
+    try node.load()
+    _ = try node.agent.activate(transaction)
+    try node.load(trigger: [0])
+    expectFault(node, .write, .rolledBack)
+    try node.load(trigger: [0])
+    node.expectConservation()
+  }
+
   /// Waits until the agent has answered for the fault, and checks what it says.
   private func expectFault(
     _ node: GuardedNode, _ failure: Failure, _ state: TransactionState,

@@ -128,8 +128,16 @@ public func hitless_agent_status_read(
   answering { () throws(Refusal) in
     let agent = unsafe try AgentHandle.agent(agent)
     let result = unsafe try required(status, "status")
-    try unsafe requireSize(result.pointee.size, of: hitless_agent_status.self, "status")
-    unsafe result.pointee = hitless_agent_status(agent.status(), size: result.pointee.size)
+    let size = unsafe result.pointee.size
+    // Where the first version of the struct ended.
+    let least = MemoryLayout<hitless_agent_status>.offset(of: \.faults)
+    try requireSize(size, atLeast: least ?? MemoryLayout<hitless_agent_status>.size, "status")
+    var status = hitless_agent_status(agent.status(), size: size)
+    unsafe withUnsafeBytes(of: &status) { bytes in
+      // SAFETY: the host promises `size` bytes, and no more than this struct has are written.
+      unsafe UnsafeMutableRawPointer(result).copyMemory(
+        from: bytes.baseAddress ?? UnsafeRawPointer(result), byteCount: min(bytes.count, Int(size)))
+    }
   }
 }
 

@@ -22,6 +22,7 @@ enum AgentReport {
       "since start: "
         + ["activations", "confirmations", "rollbacks", "refusals"]
         .map { "\(text(counters[$0])) \($0)" }.joined(separator: ", "))
+    lines += guarding(answer["guard"]?.namedValue ?? [:])
     if let overdue = answer["overdue_generations"]?.unsignedValue, overdue > 0 {
       lines.append("overdue: \(overdue) generations are kept because a worker has not moved on")
     }
@@ -45,6 +46,27 @@ enum AgentReport {
         "fell back: set \(text(abandoned["number"])) ended its host too often, "
           + "patch \(text(abandoned["patch"]))")
     }
+    return lines
+  }
+
+  /// What the guard does, and the last fault that it has caught.
+  private static func guarding(_ answer: [String: CBOR]) -> [String] {
+    guard let budget = answer["budget_ns"]?.unsignedValue else { return [] }
+    var lines = [
+      "guard: \(text(answer["mode"])), \(budget / 1000) µs per batch, "
+        + "watchdog: \(text(answer["watchdog"])), faults: \(text(answer["faults"])), "
+        + "deadlines: \(text(answer["expirations"]))"
+    ]
+    guard let fault = answer["last_fault"]?.namedValue else { return lines }
+    let symbol = fault["symbol"]?.textValue.map { " (\($0))" } ?? ""
+    let offset = fault["offset"]?.unsignedValue.map { "+0x" + String($0, radix: 16) } ?? ""
+    lines.append(
+      "  last fault: \(text(fault["signal"])) in \(text(fault["module"]))\(offset)\(symbol), "
+        + "build-id \(text(fault["build_id"]))")
+    lines += (fault["frames"]?.arrayValue ?? []).map { "    called from \(text($0))" }
+    lines.append(
+      "    worker \(text(fault["worker"])) was back on stable after "
+        + microseconds(fault["to_stable_ns"]?.unsignedValue ?? 0))
     return lines
   }
 

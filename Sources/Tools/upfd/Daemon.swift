@@ -31,6 +31,7 @@ final class Daemon {
       seats: try Self.seats(command), n3Address: command.n3, classifySlot: slots.classify,
       qerSlot: slots.qer)
     options.limits = RuleLimits()
+    options.packetsAreReadOnly = command.readOnlyPackets
     plane = try UserPlane(options, sessions: sessions)
   }
 

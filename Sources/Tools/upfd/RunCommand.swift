@@ -2,6 +2,7 @@ internal import Agent
 internal import ArgumentParser
 internal import CUPF
 internal import Glibc
+internal import Guard
 internal import PacketIO
 internal import Platform
 internal import Refusal
@@ -39,6 +40,12 @@ struct RunCommand: ParsableCommand {
       "Receive every datagram alone, without UDP_GRO: what the kernel then drops at the socket it"
         + " counts packet by packet."))
   var noCoalescing = false
+
+  @Flag(
+    help: ArgumentHelp(
+      "Hand modules copies of the packets that cannot be written to: a module that does is found"
+        + " out. For trials of new modules, not for full rate."))
+  var readOnlyPackets = false
 
   @OptionGroup var agent: AgentArguments
 
@@ -128,6 +135,18 @@ struct AgentArguments: ParsableArguments {
       "Start the set before the confirmed one after so many early ends in a row.", valueName: "n"))
   var earlyEndLimit: UInt32 = 2
 
+  @Option(
+    name: .customLong("guard"),
+    help: ArgumentHelp(
+      "When the workers' batches are guarded: trial, always (after confirm too) or off.",
+      valueName: "when"))
+  var guarding = GuardChoice.trial
+
+  @Option(
+    help: ArgumentHelp(
+      "Processor time that a guarded batch may take.", valueName: "microseconds"))
+  var batchBudget: UInt32 = 10_000
+
   @Option(help: ArgumentHelp("The selftest helper, hitless-probe.", valueName: "file"))
   var probe: String?
 
@@ -141,6 +160,9 @@ struct AgentArguments: ParsableArguments {
   func validate() throws {
     guard modules != nil || (classify != nil && qer != nil) else {
       throw ValidationError("--modules, or both --classify and --qer, must say what to start with")
+    }
+    guard batchBudget > 0 else {
+      throw ValidationError("--batch-budget is at least one microsecond")
     }
     guard agentPin.map({ !processorList($0).contains(nil) }) ?? true else {
       throw ValidationError("--agent-pin is a list of processors, such as 0,1")
@@ -163,6 +185,8 @@ struct AgentArguments: ParsableArguments {
     options.confirmTimeout = UInt64(confirmTimeout) * 1_000_000_000
     options.earlyEndWindow = UInt64(earlyEndWindow) * 1_000_000_000
     options.earlyEndLimit = UInt64(earlyEndLimit)
+    options.guarding.mode = guarding.mode
+    options.guarding.batchBudget = UInt64(batchBudget) * 1000
     options.log = { _, message in Console.log(message) }
     return options
   }
@@ -185,5 +209,18 @@ struct AgentArguments: ParsableArguments {
 
   private func file(_ given: String?, _ slot: ModuleSlot) -> String {
     given ?? "\(modules ?? ".")/\(slot.name).so"
+  }
+}
+
+/// When batches are guarded, as the command line spells it.
+enum GuardChoice: String, ExpressibleByArgument, CaseIterable {
+  case trial, always, off
+
+  var mode: GuardMode {
+    switch self {
+    case .trial: .duringTrial
+    case .always: .always
+    case .off: .off
+    }
   }
 }

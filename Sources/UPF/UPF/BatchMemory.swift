@@ -15,7 +15,7 @@ final class BatchMemory {
 
   init(
     slots: (classify: UInt32, qer: UInt32), worker: Int, workerCount: Int, state: StateStore,
-    tables: UnsafePointer<RuleTablesView>
+    tables: UnsafePointer<RuleTablesView>, packetsAreReadOnly: Bool = false
   ) throws(Refusal) {
     let limit = Int(UPF_BATCH_MAX)
     let batch = try unsafe ZeroedMemory(count: 1, stride: MemoryLayout<upf_batch>.stride)
@@ -28,8 +28,12 @@ final class BatchMemory {
     let outputEntries = try ZeroedMemory(count: 2 * limit, stride: 1)
     let scratch = try unsafe ZeroedMemory(count: limit, stride: PipelineBatch.scratchStride)
     let place = try unsafe ZeroedMemory(count: 1, stride: MemoryLayout<PipelineBatch>.stride)
+    let copies = try unsafe ZeroedMemory(
+      count: packetsAreReadOnly ? PacketShield.byteCount : 0, stride: 1)
+    let originals = try ZeroedMemory(count: limit, stride: MemoryLayout<UInt>.stride)
     memories = [
-      batch, packets, verdicts, updates, entries, outputs, outputEntries, scratch, place,
+      batch, packets, verdicts, updates, entries, outputs, outputEntries, scratch, place, copies,
+      originals,
     ]
     let record: UnsafeMutablePointer<upf_batch> = unsafe batch.records()
     unsafe record.pointee.size = UInt32(MemoryLayout<upf_batch>.size)
@@ -46,7 +50,10 @@ final class BatchMemory {
         classifySlot: slots.classify, qerSlot: slots.qer, worker: UInt32(worker),
         workerCount: UInt32(workerCount), sessions: state.sessions, usage: state.usage,
         buckets: state.buckets,
-        tables: tables, toCore: OutputList(packets: buffers, entries: indices),
+        tables: tables,
+        shield: packetsAreReadOnly
+          ? PacketShield(copies: copies.base, originals: originals.records()) : nil,
+        toCore: OutputList(packets: buffers, entries: indices),
         toAccess: OutputList(packets: buffers + limit, entries: indices + limit)))
     unsafe self.pipeline = pipeline
   }

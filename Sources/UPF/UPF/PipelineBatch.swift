@@ -69,6 +69,9 @@ struct PipelineBatch {
   /// Who runs the batch; told when the commit point is reached.
   var guarded: UnsafeMutablePointer<hitless_worker>?
 
+  /// Keeps modules from writing to packets, where that is asked for.
+  var shield: PacketShield?
+
   var toCore: OutputList
   var toAccess: OutputList
   /// Which modules ran.
@@ -98,10 +101,13 @@ struct PipelineBatch {
     unsafe begin()
     unsafe classifyModule = generation.pointee.modules[Int(classifySlot)]
     unsafe qerModule = generation.pointee.modules[Int(qerSlot)]
+    let (packets, count) = unsafe (packets, count)
+    unsafe shield?.raise(packets, count: count)
     unsafe classify(tables.pointee.classify, batch)
     if unsafe workerCount > 1 { unsafe steer() }
     unsafe prefetchRecords()
     unsafe enforce(tables.pointee.enforce, batch)
+    unsafe shield?.lower(packets, count: count)
     if let guarded = unsafe guarded { unsafe hitless_commit(guarded) }
     unsafe commit()
     return 0

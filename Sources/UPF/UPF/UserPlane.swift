@@ -40,7 +40,8 @@ package final class UserPlane: Sendable {
       let configuration = WorkerConfiguration(
         index: index, workerCount: count, n3: seat.n3, n6: seat.n6,
         n3Address: options.n3Address.rawValue, doorbell: seat.doorbell,
-        slots: (options.classifySlot, options.qerSlot))
+        slots: (options.classifySlot, options.qerSlot),
+        packetsAreReadOnly: options.packetsAreReadOnly)
       workers.append(
         try unsafe Worker(
           configuration, state: state, publisher: publisher, group: group,

@@ -42,6 +42,9 @@ package struct UserPlaneOptions: Sendable {
   package var qerSlot: UInt32
   /// Caps.
   package var limits = RuleLimits()
+  /// Whether modules get copies of the packets that cannot be written to, at the price of two system
+  /// calls per batch.
+  package var packetsAreReadOnly = false
   /// Bytes of the ring from each worker to each other one.
   package var handoverByteCount = 1 << 20
 
@@ -68,4 +71,5 @@ struct WorkerConfiguration {
   let n3Address: UInt32
   let doorbell: Doorbell
   let slots: (classify: UInt32, qer: UInt32)
+  let packetsAreReadOnly: Bool
 }

@@ -65,6 +65,7 @@ extension Worker {
     if count > 0 {
       unsafe pipeline.pointee.batch.pointee.now = now
       unsafe pipeline.pointee.guarded = worker
+      unsafe pipeline.pointee.shield?.reset()
       let status = unsafe hitless_run_batch(worker, runPipeline, pipeline)
       let end = MonotonicClock.now
       pending.latencyBucket = LatencyHistogram.bucket(of: end &- now)

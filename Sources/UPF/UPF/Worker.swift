@@ -81,7 +81,8 @@ final class Worker: @unchecked Sendable {
     replies = try ReplyQueue()
     memory = try unsafe BatchMemory(
       slots: configuration.slots, worker: configuration.index,
-      workerCount: configuration.workerCount, state: state, tables: tables)
+      workerCount: configuration.workerCount, state: state, tables: tables,
+      packetsAreReadOnly: configuration.packetsAreReadOnly)
     unsafe pipeline = memory.pipeline
     let limit = Int(UPF_BATCH_MAX)
     let fateMemory = try ZeroedMemory(count: 2 * limit, stride: 1)

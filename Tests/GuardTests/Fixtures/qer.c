@@ -1,6 +1,7 @@
 // A qer for tests: marks packets with its version, and fails as its macros say at a packet to port 6666.
 //
-// PATCH is its version. FAILURE names the way to fail, nothing for none. IN_SWIFT has failure.swift do it.
+// PATCH is its version. FAILURE names the way to fail, nothing for none; IN_SWIFT has failure.swift do it.
+// With WRITES it writes to the packet instead.
 #include <stdint.h>
 
 #include "failure.h"
@@ -37,7 +38,12 @@ HITLESS_PATCHABLE static void process(const struct upf_qer_tables *tables, struc
     if (batch->packets[index].destination_port == TRIGGER) {
       // What the batch holds now is half of the work; nobody may ever see it.
       verdict->drop = UPF_DROP_GATE_CLOSED;
+#ifdef WRITES
+      // To a packet, which no module may.
+      *(volatile uint8_t *)(uintptr_t)batch->packets[index].bytes = 0;
+#else
       FAIL(batch->now | 1);
+#endif
       verdict->drop = UPF_DROP_NONE;
     }
   }
