@@ -83,8 +83,9 @@ struct GuardTests {
     try worker.end()
   }
 
-  #if !THREAD_SANITIZER
-  @Test func `who is late is signalled, and who is not never`() throws {
+  @Test(.enabled(if: !Sanitizer.isThread)) func `who is late is signalled, and who is not never`()
+    throws
+  {
     let home = try GuardedDomain(.loop) { $0.batchBudget = 20_000_000 }
     let worker = try HandWorker(home)
     try home.tryCandidate()
@@ -97,7 +98,34 @@ struct GuardTests {
     #expect(worker.torn == 0)
     try worker.end()
   }
-  #endif
+
+  /// A watchdog of normal priority would get no processor here.
+  @Test(.enabled(if: !Sanitizer.isThread && RealTime.isAllowed))
+  func `a real-time worker in a loop is found by a watchdog above it on the same processor`() throws
+  {
+    let processor = try #require(RealTime.lastProcessor)
+    let home = try GuardedDomain(.loop, at: ThreadPlacement(processors: [processor])) {
+      $0.batchBudget = 20_000_000
+    }
+    let mark = Guarded<Int32>(0)
+    let thread = try PlainThread("real-time") {
+      do {
+        try CurrentThread.setProcessors([processor])
+        let worker = try HandWorker(home)
+        #expect(RealTime.enter(priority: 10))
+        #expect(eventually { home.room.scheduling == "real-time priority 11" })
+        try home.tryCandidate()
+        let result = worker.run(trigger: true)
+        mark.withLock { $0 = result }
+        try worker.end()
+      } catch {
+        Issue.record(error)
+      }
+    }
+    thread.join()
+    #expect(mark.withLock { $0 } == 1)
+    #expect(home.takeFault()?.reason == .overBudget)
+  }
 
   @Test func `what a thread had before it was a worker it has again afterwards`() throws {
     let home = try GuardedDomain()
@@ -176,5 +204,32 @@ final class PlainThread: Sendable {
   func join() {
     let handle = thread.withLock { $0.take() }
     handle?.join()
+  }
+}
+
+/// What this process may do about real-time threads.
+enum RealTime {
+  /// Whether a thread of this process may have a real-time priority.
+  static let isAllowed: Bool = {
+    let granted = Guarded(false)
+    let thread = try? PlainThread("real-time") {
+      let isGranted = enter(priority: 11)
+      granted.withLock { $0 = isGranted }
+    }
+    thread?.join()
+    return granted.withLock { $0 }
+  }()
+
+  /// The last processor that this process may use.
+  static var lastProcessor: Int32? {
+    (0..<256).last { (try? ThreadPlacement(processors: [$0]).check()) != nil }
+  }
+
+  /// Gives the calling thread a real-time priority.
+  static func enter(priority: Int32) -> Bool {
+    var parameters = sched_param()
+    parameters.sched_priority = priority
+    // SAFETY: the record is ours; 0 is the calling thread.
+    return unsafe sched_setscheduler(0, SCHED_FIFO, &parameters) == 0
   }
 }

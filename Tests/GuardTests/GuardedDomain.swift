@@ -15,7 +15,10 @@ final class GuardedDomain: Sendable {
   let stable: Generation
   let candidate: Generation
 
-  init(_ failure: Failure = .segv, _ change: (inout GuardOptions) -> Void = { _ in }) throws {
+  init(
+    _ failure: Failure = .segv, at placement: ThreadPlacement = .inherited,
+    _ change: (inout GuardOptions) -> Void = { _ in }
+  ) throws {
     var options = GuardOptions()
     change(&options)
     room = try GuardRoom(options)
@@ -23,7 +26,7 @@ final class GuardedDomain: Sendable {
     stable = try domain.makeGeneration([try Self.map(try FaultyModule.image(1), 0)])
     candidate = try domain.makeGeneration([try Self.map(try FaultyModule.image(2, failure), 1)])
     _ = try domain.publish(stable: stable)
-    try room.begin(at: .inherited)
+    try room.begin(at: placement)
   }
 
   private static func map(_ bytes: [UInt8], _ ordinal: UInt32) throws -> MappedModule {

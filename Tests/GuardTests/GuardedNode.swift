@@ -10,6 +10,7 @@ import PacketIO
 import Refusal
 import Signing
 import Staging
+import Synchronization
 import TestSupport
 import Testing
 import UPF
@@ -18,6 +19,8 @@ import UPF
 final class GuardedNode {
   let agent: Agent
   let directory: TemporaryDirectory
+  private let state: String
+  private static let count = Atomic<Int>(0)
   private let plane: UserPlane
   private let key: SigningKey
   private let access: [MemoryPort]
@@ -40,7 +43,10 @@ final class GuardedNode {
     directory = try TemporaryDirectory()
     key = try SigningKey.generate()
     base = try FaultyModule.image(1)
-    var options = AgentOptions(stateDirectory: directory.path("state"))
+    // In memory where there is room: a disk would be waited for dozens of times in every test.
+    let room = unsafe Glibc.access("/dev/shm", W_OK) == 0 ? "/dev/shm" : directory.path
+    state = "\(room)/hitless-guard-\(getpid())-\(Self.count.add(1, ordering: .relaxed).newValue)"
+    var options = AgentOptions(stateDirectory: state)
     options.trustKeys = [try directory.write("vendor.pub", try key.publicKey.pem)]
     options.product = "upf"
     options.probe = try BuiltProduct.path("hitless-probe")
@@ -120,6 +126,7 @@ final class GuardedNode {
   deinit {
     try? plane.stop()
     try? agent.close()
+    removeTree(state)
   }
 }
 

@@ -1,5 +1,6 @@
 import Agent
 import Guard
+import Refusal
 import TestSupport
 import Testing
 
@@ -57,6 +58,21 @@ struct MatrixTests {
     try node.load(trigger: [0])
     expectFault(node, failure, .rolledBack)
     node.expectConservation()
+  }
+
+  @Test func `one that has failed cannot be confirmed, and can be tried again`() throws {
+    let node = try GuardedNode(workers: 1)
+    let transaction = try node.install(try FaultyModule.image(2, .segv))
+    _ = try node.agent.activate(transaction)
+    try node.load(trigger: [0])
+    expectFault(node, .segv, .rolledBack)
+    #expect(throws: Refusal.self) { try node.agent.confirm(transaction) }
+    _ = try node.agent.activate(transaction)
+    try node.load()
+    try node.agent.confirm(transaction)
+    try node.load()
+    node.expectConservation()
+    #expect((node.marks[2] ?? 0) > 0)
   }
 
   @Test func `a module that writes to a packet faults where packets are read-only`() throws {

@@ -11,15 +11,16 @@ extension GuardRoom {
   /// thread: one that was stopped, or waits for a processor, is not late. Nobody is signalled but who is late.
   func watch() {
     let interval = Int64(clamping: max(100_000, options.batchBudget / 4))
-    var isRaised = false
+    var highest: Int32 = -1
     while !isStopping.load(ordering: .acquiring) {
       guard isWatching.load(ordering: .acquiring) else {
-        isRaised = false
         bell.wait(nanoseconds: -1)
         continue
       }
-      if !isRaised { raisePriority() }
-      isRaised = true
+      // Workers come, and hosts raise them after they have come.
+      let worker = highestPriority()
+      if worker != highest { raisePriority(above: worker) }
+      highest = worker
       // What the host has installed since the last look must not get the candidate's faults.
       _ = hitless_guard_install(options.signal)
       lookAtWorkers()
@@ -64,8 +65,8 @@ extension GuardRoom {
       .assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .relaxed)
   }
 
-  /// Gives the calling thread a real-time priority above that of every worker, if it may have one.
-  private func raisePriority() {
+  /// The highest real-time priority of a worker; 0 when none has one.
+  private func highestPriority() -> Int32 {
     var highest: Int32 = 0
     var next = unsafe UnsafeMutablePointer<hitless_guard>(
       bitPattern: first.load(ordering: .acquiring))
@@ -77,6 +78,11 @@ extension GuardRoom {
       }
       unsafe next = record.pointee.next
     }
+    return highest
+  }
+
+  /// Gives the calling thread a real-time priority above `highest`, if it may have one.
+  private func raisePriority(above highest: Int32) {
     var wanted = sched_param()
     wanted.sched_priority = min(highest + 1, sched_get_priority_max(SCHED_FIFO))
     // SAFETY: the record is ours; 0 is the calling thread.
@@ -90,7 +96,9 @@ extension GuardRoom {
   package func expectedScheduling() -> String {
     guard priority.load(ordering: .relaxed) == -1 else { return scheduling }
     do throws(SystemError) {
-      try SystemThread.start("hitless-watch") { [self] in raisePriority() }.join()
+      try SystemThread.start("hitless-watch") { [self] in
+        raisePriority(above: highestPriority())
+      }.join()
     } catch {
       return "no thread: \(error)"
     }

@@ -83,7 +83,10 @@ static __attribute__((noinline)) int32_t run_again(struct hitless_guard *guard,
                                                    const struct hitless_view *view,
                                                    hitless_pipeline pipeline, void *batch) {
   guard->caught = 0;
-  FORGET_STACK(guard->fault_stack - 256, guard->context.stack);
+  if (guard->fault_stack < guard->context.stack) {
+    // The frames that were left; below the stack pointer a leaf function may have had 128 bytes more.
+    FORGET_STACK(guard->fault_stack - 128, guard->context.stack);
+  }
   const struct hitless_view *stable = leave(guard, view);
   __atomic_fetch_add(&guard->faults, 1, __ATOMIC_RELAXED);
   if (guard->is_reporting) {

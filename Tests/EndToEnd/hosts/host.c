@@ -20,6 +20,7 @@ static atomic_ullong handled[65536];
 static atomic_ullong batches;
 
 struct work {
+  struct hitless_worker *worker;
   struct upf_batch batch;
   struct upf_packet packets[PACKETS];
   struct upf_verdict verdicts[PACKETS];
@@ -39,6 +40,7 @@ static int32_t run(const struct hitless_view *view, void *argument) {
   work->batch.update_count = 0;
   const struct upf_qer_table *table = hitless_table(view, 0);
   table->process(&tables, &work->batch);
+  hitless_commit(work->worker);
   for (uint32_t index = 0; index < PACKETS; index++) {
     atomic_fetch_add_explicit(&handled[work->verdicts[index].qer_mark], 1, memory_order_relaxed);
   }
@@ -52,6 +54,7 @@ static void *work_loop(void *argument) {
   if (hitless_worker_register(agent, "c-worker", &worker) != HITLESS_OK) {
     return "cannot register";
   }
+  work->worker = worker;
   while (!atomic_load(&stopping)) {
     work->batch.now++;
     hitless_run_batch(worker, run, work);

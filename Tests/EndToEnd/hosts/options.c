@@ -52,6 +52,37 @@ static void open_as_older_hosts(const char *state) {
   expect(hitless_agent_open(&host.options, &agent), HITLESS_STATUS_USAGE, "open with too few fields");
 }
 
+static void open_with_impossible_guards(const char *state) {
+  struct hitless_agent_options options = options_of(state);
+  options.guard_mode = HITLESS_GUARD_ALWAYS + 1;
+  expect(hitless_agent_open(&options, &agent), HITLESS_STATUS_USAGE, "open with no such guard");
+  options.guard_mode = HITLESS_GUARD_ALWAYS;
+  const int32_t taken[] = {-1, 11, 33, 65};
+  for (int index = 0; index < 4; index++) {
+    options.guard_signal = taken[index];
+    expect(hitless_agent_open(&options, &agent), HITLESS_STATUS_USAGE, "open with a signal of others");
+  }
+  options.guard_signal = 40;
+  expect(hitless_agent_open(&options, &agent), HITLESS_OK, "open with a guard");
+  expect(hitless_agent_close(agent), HITLESS_OK, "close");
+}
+
+/// The status of a host that was built before there was a guard is shorter, and nothing is written behind it.
+static void read_status_as_older_hosts(const char *state) {
+  struct hitless_agent_options options = options_of(state);
+  expect(hitless_agent_open(&options, &agent), HITLESS_OK, "open");
+  struct hitless_agent_status status = {.faults = 0xa5};
+  status.size = offsetof(struct hitless_agent_status, faults);
+  expect(hitless_agent_status_read(agent, &status), HITLESS_OK, "read a status of the first headers");
+  if (status.faults != 0xa5) {
+    fprintf(stderr, "something was written behind the status\n");
+    exit(1);
+  }
+  status.size--;
+  expect(hitless_agent_status_read(agent, &status), HITLESS_STATUS_USAGE, "read a status that is too short");
+  expect(hitless_agent_close(agent), HITLESS_OK, "close");
+}
+
 static void open_in_impossible_places(const char *state) {
   struct hitless_agent_options options = options_of(state);
   const uint32_t nowhere[] = {CPU_SETSIZE - 1, UINT32_MAX};
@@ -139,6 +170,8 @@ int main(int count, char **arguments) {
   }
   open_as_older_hosts(arguments[1]);
   open_in_impossible_places(arguments[1]);
+  open_with_impossible_guards(arguments[1]);
+  read_status_as_older_hosts(arguments[1]);
   open_with_placed_threads(arguments);
   return 0;
 }
