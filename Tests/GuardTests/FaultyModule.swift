@@ -13,15 +13,17 @@ enum Failure: String, CaseIterable, Sendable {
   case jump
   /// To a packet.
   case write
+  /// In a function of the C library, to which the module has jumped.
+  case leave
 
   /// Those that every language is tried with.
   static let common: [Failure] = [.segv, .bus, .fpe, .ill, .trap, .abort, .loop, .overflow]
-    .filter { $0 != .loop || !Sanitizer.isThread }
+    .filter { ($0 != .loop && $0 != .abort) || !Sanitizer.isThread }
 
   /// What the report calls it on x86-64.
   var cause: String {
     switch self {
-    case .segv, .overflow, .import, .jump, .write: "SIGSEGV"
+    case .segv, .overflow, .import, .jump, .write, .leave: "SIGSEGV"
     case .bus: "SIGBUS"
     case .fpe: "SIGFPE"
     case .ill: "SIGILL"
@@ -34,7 +36,8 @@ enum Failure: String, CaseIterable, Sendable {
 
 /// What the tests were built with.
 enum Sanitizer {
-  /// ThreadSanitizer keeps signals back until the thread calls the C library, which a loop does not.
+  /// ThreadSanitizer keeps signals back until the thread calls the C library, which a loop does not, and
+  /// has an `abort` of its own, out of which nobody may jump.
   static let isThread = unsafe dlsym(nil, "__tsan_init") != nil
 }
 
@@ -73,7 +76,11 @@ enum FaultyModule {
     var inputs = [fixtures + "/qer.c"]
     var macros = ["-DPATCH=\(patch)"]
     if let failure {
-      macros.append(failure == .write ? "-DWRITES" : "-DFAILURE=\(failure.rawValue)")
+      switch failure {
+      case .write: macros.append("-DWRITES")
+      case .leave: macros.append("-DLEAVES")
+      default: macros.append("-DFAILURE=\(failure.rawValue)")
+      }
     }
     if let failure, language == .swift {
       try check(

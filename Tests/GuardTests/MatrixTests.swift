@@ -60,6 +60,19 @@ struct MatrixTests {
     node.expectConservation()
   }
 
+  /// Nothing of the module is on the stack: only that the batch has not reached its commit point tells.
+  @Test func `a fault in a function that the candidate has jumped to is its own`() throws {
+    let node = try GuardedNode(workers: 1)
+    let transaction = try node.install(try FaultyModule.image(2, .leave))
+    _ = try node.agent.activate(transaction)
+    try node.load()
+    try node.load(trigger: [0])
+    #expect(eventually(within: 60) { node.agent.lastFault != nil })
+    #expect(node.agent.lastFault?.cause == "SIGSEGV")
+    #expect(node.agent.status().transactionState == .rolledBack)
+    node.expectConservation()
+  }
+
   @Test func `one that has failed cannot be confirmed, and can be tried again`() throws {
     let node = try GuardedNode(workers: 1)
     let transaction = try node.install(try FaultyModule.image(2, .segv))

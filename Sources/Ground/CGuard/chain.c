@@ -178,6 +178,7 @@ int hitless_guard_install(int late_signal) {
   if (__atomic_exchange_n(&is_busy, 1, __ATOMIC_ACQUIRE) != 0) {
     return HITLESS_GUARD_BUSY;
   }
+  guard_find_library();
   int installed = install(late_signal, on_late);
   for (int index = 0; index < FAULTS && installed >= 0; index++) {
     int result = install(fault_signals[index], on_fault);

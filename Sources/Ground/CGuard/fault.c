@@ -1,5 +1,8 @@
 // Whose fault a signal is, and what is written down about it. All of it runs in handlers.
 #define _GNU_SOURCE
+#include <dlfcn.h>
+#include <link.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -10,6 +13,43 @@
 #ifndef TRAP_PERF
 #define TRAP_PERF 6
 #endif
+
+/// Code of the C library.
+static struct {
+  uint64_t begin;
+  uint64_t size;
+  int was_looked_for;
+} library;
+
+static int note_library(struct dl_phdr_info *image, size_t size, void *function) {
+  (void)size;
+  for (int index = 0; index < image->dlpi_phnum; index++) {
+    const ElfW(Phdr) *segment = &image->dlpi_phdr[index];
+    uint64_t begin = image->dlpi_addr + segment->p_vaddr;
+    if (segment->p_type != PT_LOAD || (segment->p_flags & PF_X) == 0 ||
+        (uintptr_t)function - begin >= segment->p_memsz) {
+      continue;
+    }
+    // In a program that has the library inside, its code is not told from the host's.
+    if (image->dlpi_name != 0 && image->dlpi_name[0] != 0) {
+      library.begin = begin;
+      library.size = segment->p_memsz;
+    }
+    return 1;
+  }
+  return 0;
+}
+
+void guard_find_library(void) {
+  if (library.was_looked_for) {
+    return;
+  }
+  library.was_looked_for = 1;
+  void *function = dlsym(RTLD_DEFAULT, "abort");
+  if (function != 0) {
+    dl_iterate_phdr(note_library, function);
+  }
+}
 
 /// The code that holds `address` in a module of the candidate; null when none does.
 static const struct hitless_module_info *code_of(const struct hitless_generation *candidate,
@@ -70,11 +110,19 @@ static int is_own(int signal, const siginfo_t *info) {
   }
 }
 
+/// Whether the thread was in the C library, in a batch of which it is known that its commit point is to come.
+///
+/// A module may leave for a function of the library by a jump, and then nothing of it is on the stack. Should
+/// the host itself have called it, the batch is run again without harm, and the host gets the next fault.
+static int is_in_import(const struct hitless_guard *guard, const ucontext_t *place) {
+  return guard->marks_commit && machine_instruction(place) - library.begin < library.size;
+}
+
 /// Whether the thread was in the candidate's code, or in a function that this code has called and that has no
 /// frame yet, as the string functions of the C library never have.
 static int is_in_candidate(const struct hitless_guard *guard, const ucontext_t *place, uint32_t words) {
   const struct hitless_generation *candidate = guard->view->candidate;
-  if (code_of(candidate, machine_instruction(place)) != 0) {
+  if (code_of(candidate, machine_instruction(place)) != 0 || is_in_import(guard, place)) {
     return 1;
   }
   return returns_to_candidate(candidate, machine_caller(place, words > 0 ? guard->words[0] : 0));
@@ -130,8 +178,9 @@ int guard_catch(int signal, const siginfo_t *info, ucontext_t *place) {
   uint32_t words = copy_stack(guard, machine_stack(place));
   uint64_t first;
   // `abort` raises its signal some calls further down: who called it is on the stack.
-  int is_fault = signal == SIGABRT ? find_frames(guard, words, &first, 1) > 0
-                                   : is_in_candidate(guard, place, words);
+  int is_fault = signal == SIGABRT
+                     ? is_in_import(guard, place) || find_frames(guard, words, &first, 1) > 0
+                     : is_in_candidate(guard, place, words);
   if (!is_fault) {
     return 0;
   }

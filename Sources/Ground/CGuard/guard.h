@@ -20,6 +20,10 @@ extern const char hitless_guard_cookie;
 /// Nanoseconds of CLOCK_MONOTONIC.
 uint64_t guard_time(void);
 
+/// Finds out where the C library lies, which has the functions that modules may call. Once, before the first
+/// fault; not in a handler, because the dynamic loader is asked.
+void guard_find_library(void);
+
 /// Ends the batch that this thread is in if the signal is the candidate's fault. Returns whether it was.
 int guard_catch(int signal, const siginfo_t *info, ucontext_t *place);
 /// Ends the batch that this thread is in if it is the one that the watchdog means.

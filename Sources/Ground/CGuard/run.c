@@ -126,6 +126,7 @@ int32_t hitless_guard_run(struct hitless_worker *worker, const struct hitless_vi
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   int32_t result = hitless_guard_call(&guard->context, pipeline, view, batch);
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  guard->marks_commit |= worker->guarded - mark;
   __atomic_store_n(&worker->guarded, mark + 1, __ATOMIC_RELAXED);
   hitless_guard_current = 0;
   __atomic_signal_fence(__ATOMIC_SEQ_CST);

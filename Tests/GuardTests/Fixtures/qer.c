@@ -1,7 +1,7 @@
 // A qer for tests: marks packets with its version, and fails as its macros say at a packet to port 6666.
 //
 // PATCH is its version. FAILURE names the way to fail, nothing for none; IN_SWIFT has failure.swift do it.
-// With WRITES it writes to the packet instead.
+// With WRITES it writes to the packet instead; with LEAVES it fails after its end.
 #include <stdint.h>
 
 #include "failure.h"
@@ -49,7 +49,24 @@ HITLESS_PATCHABLE static void process(const struct upf_qer_tables *tables, struc
   }
 }
 
-static const struct upf_qer_table table = {sizeof table, UPF_INTERFACE_VERSION, process};
+// The last thing that it does is a jump to the C library, so that nothing of the module is on the stack.
+static __attribute__((unused)) void process_and_leave(const struct upf_qer_tables *tables,
+                                                      struct upf_batch *batch) {
+  process(tables, batch);
+  for (uint32_t index = 0; index < batch->count; index++) {
+    if (batch->packets[index].destination_port == TRIGGER) {
+      memcpy((void *)(uintptr_t)(batch->now & 8), batch, 1 + (batch->now & 63));
+      return;
+    }
+  }
+}
+
+#ifdef LEAVES
+#define PROCESS process_and_leave
+#else
+#define PROCESS process
+#endif
+static const struct upf_qer_table table = {sizeof table, UPF_INTERFACE_VERSION, PROCESS};
 
 #define FACTS                                                                                       \
   {                                                                                                 \

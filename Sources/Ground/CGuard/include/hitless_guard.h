@@ -109,7 +109,8 @@ struct hitless_guard {
   /// Faults for which the report was in use.
   uint64_t unreported;
   uint64_t fault_stack;
-  uint64_t reserved3;
+  /// Whether a batch has been seen whose pipeline function calls `hitless_commit`.
+  uint64_t marks_commit;
   /// What it follows instead: the same view without its candidate.
   struct hitless_view fallback;
   struct hitless_guard_context context;
