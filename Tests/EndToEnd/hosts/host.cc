@@ -37,6 +37,7 @@ class Worker {
   void Run(const std::atomic<bool> &stopping) {
     hitless_worker *worker = nullptr;
     if (hitless_worker_register(agent_, name_.c_str(), &worker) != HITLESS_OK) return;
+    worker_ = worker;
     while (!stopping.load(std::memory_order_relaxed)) {
       hitless_run_batch(worker, &Worker::Process, this);
       // Every so often as if it waited for packets.
@@ -59,6 +60,7 @@ class Worker {
     self->batch_.update_count = 0;
     static_cast<const upf_qer_table *>(hitless_table(view, 0))
         ->process(&self->tables_, &self->batch_);
+    hitless_commit(self->worker_);
     for (const auto &verdict : self->verdicts_) {
       if (verdict.qer_mark < self->handled_.size()) {
         self->handled_[verdict.qer_mark]++;
@@ -71,6 +73,7 @@ class Worker {
   }
 
   hitless_agent *agent_;
+  hitless_worker *worker_ = nullptr;
   std::string name_;
   upf_batch batch_{};
   std::array<upf_packet, kPackets> packets_{};
