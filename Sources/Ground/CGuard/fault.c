@@ -84,7 +84,7 @@ static uint32_t copy_stack(struct hitless_guard *guard, uint64_t address) {
     }
     uint64_t size = limit - address < sizeof guard->words ? limit - address : sizeof guard->words;
     struct iovec here = {guard->words, size}, there = {(void *)(uintptr_t)address, size};
-    long copied = syscall(SYS_process_vm_readv, getpid(), &here, 1, &there, 1, 0);
+    long copied = syscall(SYS_process_vm_readv, getpid(), &here, 1ul, &there, 1ul, 0ul);
     if (copied > 0) {
       return (uint32_t)((uint64_t)copied / sizeof guard->words[0]);
     }
