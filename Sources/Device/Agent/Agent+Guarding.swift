@@ -126,8 +126,9 @@ extension Agent {
     note("reverted", swap.transaction, "the next start comes up on what was confirmed: \(problem)")
   }
 
-  /// Makes the set before the confirmed one what the next start comes up on, as a start does that gives a set
-  /// up: its patch may be tried again, an older one may not. Returns why that is not written.
+  /// Makes the set before the confirmed one what the next start comes up on; returns why that is not written.
+  ///
+  /// As a start does that gives a set up: its patch may be tried again, an older one may not.
   private func abandonConfirmed() -> Refusal? {
     do throws(Refusal) {
       _ = try journal.fallBack()

@@ -14,7 +14,7 @@ extension GuardRoom {
     var highest: Int32 = -1
     while !isStopping.load(ordering: .acquiring) {
       guard isWatching.load(ordering: .acquiring) else {
-        bell.wait(nanoseconds: -1)
+        bell.wait()
         continue
       }
       // Workers come, and hosts raise them after they have come.

@@ -113,7 +113,7 @@ package final class GuardRoom: @unchecked Sendable {
         guard let fault = one.peek() else { continue }
         return fault
       }
-      wake.wait(nanoseconds: -1)
+      wake.wait()
     }
     return nil
   }

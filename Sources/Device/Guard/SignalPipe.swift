@@ -12,8 +12,10 @@ final class SignalPipe: Sendable {
     var ends: [Int32] = [-1, -1]
     // SAFETY: the array has room for both ends.
     guard unsafe hitless_shim_pipe(&ends) == 0 else { throw SystemError.last("pipe", "guard") }
-    for end in ends { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
     self.ends = (ends[0], ends[1])
+    for end in ends where fcntl(end, F_SETFL, O_NONBLOCK) != 0 {
+      throw SystemError.last("fcntl", "guard")
+    }
   }
 
   deinit {
@@ -31,10 +33,13 @@ final class SignalPipe: Sendable {
     _ = unsafe write(ends.writing, &byte, 8)
   }
 
-  /// Waits until somebody rings, for at most `nanoseconds`, or for ever if that is -1.
+  /// How long a wait lasts at most: what a ring that was lost, for whatever reason, may cost.
+  static let longestWait: Int64 = 1_000_000_000
+
+  /// Waits until somebody rings, or for `nanoseconds`.
   ///
   /// Allocates nothing.
-  func wait(nanoseconds: Int64) {
+  func wait(nanoseconds: Int64 = longestWait) {
     var descriptor = pollfd(fd: ends.reading, events: Int16(POLLIN), revents: 0)
     // SAFETY: one record, which is ours.
     guard unsafe hitless_shim_poll(&descriptor, 1, nanoseconds) > 0 else { return }
