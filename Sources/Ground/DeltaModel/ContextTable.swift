@@ -26,7 +26,8 @@ package struct ContextTable: Sendable {
     var hashes = InlineArray<n, UInt64>(repeating: 0)
     var lines = InlineArray<n, Int>(repeating: 0)
     let mask = words.count &>> 4 &- 1
-    // All lines are asked for before any is looked at, so that memory brings them all at once.
+    // All lines are asked for before any is looked at, so that memory brings them all at once: the second
+    // places too, which therefore count as they were before any of these lines was made.
     var others: UInt32 = 0
     var seconds = InlineArray<n, UInt32>(repeating: 0)
     for index in 0..<n {
@@ -49,7 +50,8 @@ package struct ContextTable: Sendable {
     UInt32(truncatingIfNeeded: hash >> 40) | 1
   }
 
-  /// Returns where the line of `hash` starts, after making it if it was not there.
+  /// Returns where the line of `hash` starts, after making it if it was not there; `given` is the check that
+  /// its second place had before any line of this half was made.
   @inline(__always)
   private static func line(
     _ hash: UInt64, first: Int, second given: UInt32, in words: inout MutableSpan<UInt32>
