@@ -248,7 +248,8 @@ let package = Package(
       "Guard",
       [
         "Agent", "CHitless", "CPlatform", "CUPF", "ElfImage", "GTPU", "Generator", "Guard",
-        "HotSwap", "PacketIO", "Platform", "Refusal", "Signing", "Staging", "TestSupport", "UPF",
+        "HotSwap", "Journal", "PacketIO", "Platform", "Refusal", "Signing", "Staging",
+        "TestSupport", "UPF",
       ], exclude: ["Fixtures"]),
     // Read-only mounts and permissions that hold for root, of one thread.
     .target(name: "CTestSystem", path: "Tests/CTestSystem"),

@@ -2,10 +2,12 @@ import Agent
 import CHitless
 import CPlatform
 import CUPF
+import Foundation
 import GTPU
 import Generator
 import Glibc
 import Guard
+import Journal
 import PacketIO
 import Refusal
 import Signing
@@ -34,6 +36,12 @@ final class GuardedNode {
   static let users: UInt32 = 8
   static let teid: UInt32 = 0x1000
   static let ue: UInt32 = 0x0a3c_0001
+
+  /// What the next start comes up on: read from the device, not from the agent.
+  func confirmedSet() throws -> ConfirmedSet {
+    let bytes = try [UInt8](Data(contentsOf: URL(filePath: "\(state)/confirmed")))
+    return try ConfirmedSet(parsing: bytes)
+  }
 
   init(
     workers: Int, packetsAreReadOnly: Bool = false,

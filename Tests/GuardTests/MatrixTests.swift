@@ -1,5 +1,6 @@
 import Agent
 import Guard
+import Journal
 import Refusal
 import TestSupport
 import Testing
@@ -42,6 +43,9 @@ struct MatrixTests {
       try node.load(trigger: Array(0..<workers))
       expectFault(node, failure, .rolledBack)
       #expect(node.agent.status().stableGeneration == stable)
+      // The next start is to come up on the files of the host again, not on what has failed.
+      #expect(eventually(within: 60) { (try? node.confirmedSet())?.abandoned?.number == 1 })
+      #expect(try node.confirmedSet().modules.isEmpty)
       try node.load(trigger: Array(0..<workers))
       node.expectConservation()
       #expect((node.marks[2] ?? 0) > 0)
