@@ -5,10 +5,7 @@
 
 // Views of these agents: static, so that a reader that is late reads memory that is still there.
 enum { VIEW_COUNT = 64 };
-static struct {
-  struct hitless_view view;
-  uint8_t rest[64 - sizeof(struct hitless_view)];
-} views[VIEW_COUNT] __attribute__((aligned(64)));
+static struct hitless_view views[VIEW_COUNT] __attribute__((aligned(64)));
 static struct hitless_view kept __attribute__((aligned(64)));
 
 static void fill(struct hitless_view *view, uint64_t sequence) {
@@ -39,7 +36,7 @@ void swap_tight_agent_prepare(struct swap_reader *reader) {
 }
 
 static struct hitless_view *publish_next(struct swap_reader *reader, uint64_t index) {
-  struct hitless_view *view = &views[index % VIEW_COUNT].view;
+  struct hitless_view *view = &views[index % VIEW_COUNT];
   fill(view, index + 2);
   put_in_force(reader->worker, view);
   return view;

@@ -40,8 +40,9 @@ final class GuardedDomain: Sendable {
   }
 
   /// Puts the candidate on trial.
-  func tryCandidate(deadline: UInt64 = 0) throws {
-    _ = try domain.publish(stable: stable, candidate: candidate, deadline: deadline)
+  func tryCandidate(deadline: UInt64 = 0, split: ViewSplit = .all) throws {
+    candidate.breaker.close()
+    _ = try domain.publish(stable: stable, candidate: candidate, split: split, deadline: deadline)
   }
 
   /// Goes back to stable.

@@ -31,7 +31,7 @@ extension Agent {
     case "rollback":
       let number = try transaction(request)
       let reason = request.arguments["reason"]?.textValue ?? "asked for by an operator"
-      return swapped(number, try rollback(number, reason: String(reason.prefix(200))))
+      return swapped(number, try rollback(number, detail: String(reason.prefix(200))))
     case "doctor":
       let findings = doctor()
       return [

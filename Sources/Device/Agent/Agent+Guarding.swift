@@ -80,22 +80,23 @@ extension Agent {
     }
     let module = modules.first { $0.module.place(of: fault.instruction) != nil }
     let culprit = module.map { " in \($0.facts.name) \($0.facts.version)" } ?? ""
-    withdraw(fault.generation, reason: "fault: \(fault.reason)\(culprit)")
+    let reason = fault.reason == .overBudget ? RollbackReason.overBudget : .fault
+    withdraw(fault.generation, because: reason, detail: "fault: \(fault.reason)\(culprit)")
     let report = FaultReport(fault, modules: modules)
     state.withLock { $0.lastFault = report }
     note("faulted", number, "\(report)", report.json)
   }
 
   /// Returns every worker to what was stable before `generation`, unless that has happened already.
-  private func withdraw(_ generation: UInt64, reason: String) {
+  private func withdraw(_ generation: UInt64, because reason: RollbackReason, detail: String) {
     while true {
       // Late, but never in the middle of something else; what that is may settle it as well.
       let step = state.wait(until: .after(.max)) { $0.withdrawal(of: generation) }
       do throws(Refusal) {
         switch step {
         case .none, .settled: return
-        case .rollback(let number): try rollback(number, reason: reason)
-        case .revert: try revert(generation, reason: reason)
+        case .rollback(let number): try rollback(number, because: reason, detail: detail)
+        case .revert: try revert(generation, because: reason, detail: detail)
         }
         return
       } catch {
@@ -108,7 +109,9 @@ extension Agent {
   private static let withdrawalPause: UInt64 = 1_000_000
 
   /// Goes back from a generation that was confirmed to the one before, here and for the next start.
-  private func revert(_ generation: UInt64, reason: String) throws(Refusal) {
+  private func revert(
+    _ generation: UInt64, because reason: RollbackReason, detail: String
+  ) throws(Refusal) {
     var problem: Refusal?
     let swap = try exclusively("revert") { () throws(Refusal) in
       let (running, number) = state.withLock { ($0.running, $0.transaction?.number ?? 0) }
@@ -118,7 +121,8 @@ extension Agent {
       let publication = try running.domain.publish(stable: fallback.generation)
       state.withLock { $0.revert(to: fallback) }
       problem = abandonConfirmed()
-      return PublishedSwap(running.domain, publication, number, "reverted", reason)
+      return PublishedSwap(
+        running.domain, publication, number, "reverted", reason, detail: detail)
     }
     endGuarding(in: swap.domain)
     _ = finish(swap)

@@ -42,7 +42,11 @@ extension Agent {
     guard let trial = last.trial else { return }
     state.withLock { $0.counters.rollbacks += 1 }
     let end = last.ending == .closed ? "was closed before it was confirmed" : "ended while it ran"
-    note("rolled-back", trial, "the host \(end)", [("elapsed_ns", json(last.elapsed))])
+    note(
+      "rolled-back", trial, "the host \(end)",
+      [
+        ("elapsed_ns", json(last.elapsed)), ("reason", .string(RollbackReason.crash.rawValue)),
+      ])
   }
 
   private func noteDeath(_ last: LastRun) {

@@ -23,6 +23,7 @@ extension Agent {
       let publication = try onTrial { () throws(Refusal) in
         try beginGuarding(in: running.domain)
         announce(transaction.generation, in: running.domain)
+        transaction.generation.breaker.close()
         // Guarded workers keep the deadline themselves: an agent that gets no processor cannot.
         return try running.domain.publish(
           stable: running.stable, candidate: transaction.generation, deadline: confirmBy ?? 0)
@@ -42,7 +43,7 @@ extension Agent {
   /// Returns every worker to stable, or drops what is only staged; needs no file and no memory.
   @discardableResult
   package func rollback(
-    _ number: UInt64, reason: String = "asked for"
+    _ number: UInt64, because reason: RollbackReason = .asked, detail: String = "asked for"
   ) throws(Refusal) -> SwapReport {
     var trial: UInt64 = 0
     let swap = try exclusively("rollback", number) { () throws(Refusal) -> PublishedSwap? in
@@ -60,14 +61,15 @@ extension Agent {
         state.transaction?.confirmBy = nil
         state.counters.rollbacks += 1
       }
-      return PublishedSwap(running.domain, publication, number, "rolled-back", reason)
+      return PublishedSwap(
+        running.domain, publication, number, "rolled-back", reason, detail: detail)
     }
     if let swap {
       // No worker waits for the disk to go back, and no grace period looks longer by it.
       defer { endTrial(trial) }
       return finish(swap)
     }
-    note("rolled-back", number, reason)
+    note("rolled-back", number, detail, [("reason", .string(reason.rawValue))])
     return SwapReport(publishNanoseconds: 0, graceNanoseconds: 0, overdue: [])
   }
 
@@ -184,13 +186,13 @@ extension Agent {
     state.withLock { $0.lastSwap = report }
     note(
       swap.kind, swap.transaction,
-      (swap.reason.map { "\($0): " } ?? "")
+      (swap.detail.map { "\($0): " } ?? "")
         + "view \(swap.publication.sequence), published in \(published) ns, grace period "
         + (report.graceNanoseconds.map { "\($0) ns" } ?? "not over"),
       [
         ("publish_ns", .unsigned(published)),
         ("grace_ns", report.graceNanoseconds.map { .unsigned($0) } ?? .null),
-      ])
+      ] + (swap.reason.map { [("reason", .string($0.rawValue))] } ?? []))
     return report
   }
 
@@ -258,7 +260,7 @@ extension Agent {
         state.operation == nil || state.waitsNoMore(confirmBy) ? true : nil
       }
       guard state.withLock({ !$0.waitsNoMore(confirmBy) }) else { continue }
-      if (try? rollback(number, reason: "not confirmed in time")) == nil {
+      if (try? rollback(number, because: .notConfirmed, detail: "not confirmed in time")) == nil {
         // Somebody was faster, or there is no memory for a view: look again soon.
         _ = state.wait(until: .after(Self.timerPause)) { $0.isClosed ? true : nil }
       }
@@ -285,16 +287,18 @@ struct PublishedSwap {
   let publication: Publication
   let transaction: UInt64
   let kind: String
-  let reason: String?
+  let reason: RollbackReason?
+  let detail: String?
 
   init(
     _ domain: SwapDomain, _ publication: Publication, _ transaction: UInt64, _ kind: String,
-    _ reason: String? = nil
+    _ reason: RollbackReason? = nil, detail: String? = nil
   ) {
     self.domain = domain
     self.publication = publication
     self.transaction = transaction
     self.kind = kind
     self.reason = reason
+    self.detail = detail
   }
 }

@@ -116,7 +116,7 @@ public func hitless_patch_rollback(
   _ agent: OpaquePointer!, _ transaction: UInt64
 ) -> hitless_status {
   answering { () throws(Refusal) in
-    try unsafe AgentHandle.agent(agent).rollback(transaction, reason: "asked for by the host")
+    try unsafe AgentHandle.agent(agent).rollback(transaction, detail: "asked for by the host")
   }
 }
 

@@ -16,6 +16,8 @@ package final class Generation: @unchecked Sendable {
   package let modules: [MappedModule]
   /// The record that views point to.
   package let record: UnsafePointer<hitless_generation>
+  /// What holds this generation back while it is a candidate.
+  package let breaker: BreakerWord
 
   /// Size of the record with its two lists.
   let byteCount: Int
@@ -25,11 +27,14 @@ package final class Generation: @unchecked Sendable {
 
   init?(number: UInt64, modules: [MappedModule], poisonsRetiredMemory: Bool) {
     let word = MemoryLayout<UInt>.stride
-    let tables = unsafe MemoryLayout<hitless_generation>.stride
+    // The breaker's line first: its neighbours are never written to.
+    let head = MemoryLayout<hitless_breaker>.stride
+    let tables = unsafe head + MemoryLayout<hitless_generation>.stride
     let infos = tables + modules.count * word
     byteCount = infos + modules.count * word
     guard let memory = unsafe lineAlignedMemory(byteCount) else { return nil }
     unsafe self.memory = memory
+    breaker = unsafe BreakerWord(at: memory)
     let tableList = unsafe (memory + tables).bindMemory(
       to: UnsafeRawPointer?.self, capacity: modules.count)
     let infoList = unsafe (memory + infos).bindMemory(
@@ -38,7 +43,7 @@ package final class Generation: @unchecked Sendable {
       unsafe tableList[index] = module.table
       unsafe infoList[index] = module.info
     }
-    let record = unsafe memory.bindMemory(to: hitless_generation.self, capacity: 1)
+    let record = unsafe (memory + head).bindMemory(to: hitless_generation.self, capacity: 1)
     unsafe record.initialize(
       to: hitless_generation(
         size: UInt32(MemoryLayout<hitless_generation>.size), slot_count: UInt32(modules.count),

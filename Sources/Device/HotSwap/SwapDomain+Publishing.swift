@@ -5,20 +5,18 @@ package import Refusal
 extension SwapDomain {
   /// Puts a view in force for every worker.
   ///
-  /// Without a candidate, or with a share below `HITLESS_SHARE_ALL`, batches that are not split by flow
-  /// are stable's; with a full share they are the candidate's. Complexity: one store per worker.
+  /// Without a candidate, or with a share of flows below `HITLESS_SHARE_ALL`, batches that are not split by
+  /// flow are stable's; with a full share they are the candidate's. Complexity: one store per worker.
   /// Nothing is allocated before the stores, so that a rollback cannot fail for want of memory.
   package func publish(
-    stable: Generation, candidate: Generation? = nil, share: UInt32 = HITLESS_SHARE_ALL,
-    deadline: UInt64 = 0
+    stable: Generation, candidate: Generation? = nil, split: ViewSplit = .all, deadline: UInt64 = 0
   ) throws(Refusal) -> Publication {
     try state.withLock { (state) throws(Refusal) in
       try state.requireLive(stable)
       if let candidate { try state.requireLive(candidate) }
       let sequence = state.views.currentSequence + 1
       let view = unsafe state.views.issue(
-        sequence: sequence, stable: stable, candidate: candidate,
-        share: min(share, HITLESS_SHARE_ALL), deadline: deadline)
+        sequence: sequence, stable: stable, candidate: candidate, split: split, deadline: deadline)
       guard let view = unsafe view else {
         throw Refusal(.noSpace, "no memory for a view while a worker has not passed the old ones")
       }
@@ -62,6 +60,23 @@ extension SwapDomain {
       !record.hasPassed(publication.sequence)
     }
     return reports.isEmpty ? passed(publication) : .overdue(reports.map(\.1))
+  }
+}
+
+/// How much of the traffic is the candidate's, in parts of 65 536.
+package struct ViewSplit: Equatable, Sendable {
+  /// Everything.
+  package static let all = ViewSplit()
+
+  /// Flows, for hosts that split their batches by them.
+  package let flows: UInt32
+  /// Batches, for workers that run them with `hitless_run_batch`.
+  package let batches: UInt32
+
+  /// Larger parts count as all.
+  package init(flows: UInt32 = HITLESS_SHARE_ALL, batches: UInt32 = HITLESS_SHARE_ALL) {
+    self.flows = min(flows, HITLESS_SHARE_ALL)
+    self.batches = min(batches, HITLESS_SHARE_ALL)
   }
 }
 

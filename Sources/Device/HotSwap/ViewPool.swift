@@ -88,24 +88,28 @@ struct ViewPool: ~Copyable {
     guard let last = issued.last else { return nil }
     return unsafe issue(
       sequence: sequence, stable: last.stable, candidate: last.candidate,
-      share: last.view.pointee.share, deadline: last.view.pointee.deadline, announcing: lines)
+      split: ViewSplit(flows: last.view.pointee.share, batches: last.view.pointee.turns),
+      deadline: last.view.pointee.deadline, announcing: lines)
   }
 
   /// Fills a free view, or returns nil when there is none.
   ///
   /// Allocates nothing.
   mutating func issue(
-    sequence: UInt64, stable: Generation, candidate: Generation?, share: UInt32, deadline: UInt64,
+    sequence: UInt64, stable: Generation, candidate: Generation?, split: ViewSplit,
+    deadline: UInt64,
     announcing lines: UpcomingLines? = nil
   ) -> UnsafePointer<hitless_view>? {
     guard unsafe !free.isEmpty else { return nil }
     let view = unsafe free.removeFirst()
-    let serving = Self.serving(stable, candidate, share: share)
+    let serving = Self.serving(stable, candidate, share: split.flows)
     unsafe view.initialize(
       to: hitless_view(
-        size: UInt32(MemoryLayout<hitless_view>.size), share: share, sequence: sequence,
+        size: UInt32(MemoryLayout<hitless_view>.size), share: split.flows, sequence: sequence,
         serving: serving.record, stable: stable.record, candidate: candidate?.record,
-        deadline: deadline, lines: lines?.addresses, line_count: UInt64(lines?.count ?? 0)))
+        deadline: deadline, lines: lines?.addresses, line_count: UInt64(lines?.count ?? 0),
+        turns: split.batches, reserved0: 0, breaker: candidate?.breaker.record,
+        reserved1: (0, 0, 0, 0, 0, 0)))
     unsafe issued.append(
       Issued(
         view: view, sequence: sequence, stable: stable, candidate: candidate, announced: lines))
@@ -124,14 +128,14 @@ struct ViewPool: ~Copyable {
   /// Makes room for the next publications; without memory the views that are left must do.
   mutating func refill() {
     guard unsafe free.count < Self.reserve,
-      let memory = unsafe lineAlignedMemory(Self.chunk * cacheLine)
+      let memory = unsafe lineAlignedMemory(Self.chunk * viewStride)
     else { return }
     unsafe chunks.append(memory)
     let count = unsafe chunks.count * Self.chunk
     unsafe free.reserveCapacity(count)
     issued.reserveCapacity(count)
     for index in 0..<Self.chunk {
-      let view = unsafe (memory + index * cacheLine).bindMemory(to: hitless_view.self, capacity: 1)
+      let view = unsafe (memory + index * viewStride).bindMemory(to: hitless_view.self, capacity: 1)
       unsafe free.append(view)
     }
   }
@@ -144,5 +148,5 @@ struct ViewPool: ~Copyable {
   }
 }
 
-/// A view has a line of its own.
-private let cacheLine = 64
+/// A view has two lines of its own.
+private let viewStride = unsafe MemoryLayout<hitless_view>.stride

@@ -61,21 +61,63 @@ int hitless_guard_tell(struct hitless_guard *guard, uint64_t batch, int late_sig
   return (int)syscall(SYS_rt_tgsigqueueinfo, getpid(), thread, late_signal, &info);
 }
 
+/// `view` without its candidate. What it points to lives as long as `view`, whose sequence the worker goes on
+/// reporting.
+static const struct hitless_view *stable_only(struct hitless_guard *guard,
+                                              const struct hitless_view *view) {
+  if (guard->fallback.sequence != view->sequence) {
+    guard->fallback = (struct hitless_view){.size = sizeof guard->fallback,
+                                            .sequence = view->sequence,
+                                            .serving = view->stable,
+                                            .stable = view->stable};
+  }
+  return &guard->fallback;
+}
+
 /// The worker does not follow `view` any more: until another one comes, it follows the same without its
 /// candidate.
 static const struct hitless_view *leave(struct hitless_guard *guard, const struct hitless_view *view) {
-  guard->fallback = (struct hitless_view){.size = sizeof guard->fallback,
-                                          .sequence = view->sequence,
-                                          .serving = view->stable,
-                                          .stable = view->stable};
   guard->left = view->sequence;
-  return &guard->fallback;
+  return stable_only(guard, view);
 }
 
 static const struct hitless_view *leave_expired(struct hitless_guard *guard,
                                                 const struct hitless_view *view) {
   __atomic_fetch_add(&guard->expirations, 1, __ATOMIC_RELAXED);
   return leave(guard, view);
+}
+
+/// What the breaker says about the next batch.
+enum admission { ADMITTED, ON_TRIAL, HELD_BACK };
+
+/// A load and a test of two bits, unless the breaker is half-open.
+///
+/// Ordering: relaxed. The bits choose between two complete generations, both of which the view's acquire has
+/// made visible; too old an answer is a batch more on a candidate that is guarded anyway.
+static enum admission admission(struct hitless_breaker *breaker) {
+  if (breaker == 0) {
+    return ADMITTED;
+  }
+  uint64_t word = __atomic_load_n(&breaker->word, __ATOMIC_RELAXED);
+  if (__builtin_expect(word == 0, 1)) {
+    return ADMITTED;
+  }
+  // The load first: with no token left, workers must not go on writing to the line that they share.
+  if ((word & HITLESS_BREAKER_OPEN) != 0 || __atomic_load_n(&breaker->tokens, __ATOMIC_RELAXED) <= 0 ||
+      __atomic_fetch_sub(&breaker->tokens, 1, __ATOMIC_RELAXED) <= 0) {
+    return HELD_BACK;
+  }
+  return ON_TRIAL;
+}
+
+/// Whether the next batch is the candidate's by its share of them, evenly spread.
+static int is_candidates_turn(struct hitless_guard *guard, const struct hitless_view *view) {
+  if (__builtin_expect(view->turns >= HITLESS_SHARE_ALL, 1)) {
+    return 1;
+  }
+  uint64_t turn = guard->turn + view->turns;
+  guard->turn = turn % HITLESS_SHARE_ALL;
+  return turn >= HITLESS_SHARE_ALL;
 }
 
 /// After a handler has ended the batch: tells the agent, and runs it again.
@@ -88,6 +130,10 @@ static __attribute__((noinline)) int32_t run_again(struct hitless_guard *guard,
     FORGET_STACK(guard->fault_stack - 128, guard->context.stack);
   }
   const struct hitless_view *stable = leave(guard, view);
+  if (view->breaker != 0) {
+    // The other workers are on stable with their next batch, whenever the agent gets to it. Relaxed as above.
+    __atomic_fetch_or(&view->breaker->word, HITLESS_BREAKER_OPEN, __ATOMIC_RELAXED);
+  }
   __atomic_fetch_add(&guard->faults, 1, __ATOMIC_RELAXED);
   if (guard->is_reporting) {
     guard->is_reporting = 0;
@@ -113,6 +159,13 @@ int32_t hitless_guard_run(struct hitless_worker *worker, const struct hitless_vi
   if (view->deadline != 0 && nanoseconds(CLOCK_MONOTONIC_COARSE) >= view->deadline) {
     return pipeline(leave_expired(guard, view), batch);
   }
+  if (!is_candidates_turn(guard, view)) {
+    return pipeline(stable_only(guard, view), batch);
+  }
+  enum admission admitted = admission(view->breaker);
+  if (admitted == HELD_BACK) {
+    return pipeline(stable_only(guard, view), batch);
+  }
   if (!IS_GUARDED_MACHINE || !guard->is_catching || hitless_guard_current != 0) {
     return pipeline(view, batch);
   }
@@ -132,6 +185,9 @@ int32_t hitless_guard_run(struct hitless_worker *worker, const struct hitless_vi
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   if (__builtin_expect(guard->caught != 0, 0)) {
     return run_again(guard, view, pipeline, batch);
+  }
+  if (__builtin_expect(admitted == ON_TRIAL, 0)) {
+    __atomic_fetch_add(&view->breaker->successes, 1, __ATOMIC_RELAXED);
   }
   return result;
 #endif

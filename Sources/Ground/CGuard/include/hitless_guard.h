@@ -111,7 +111,9 @@ struct hitless_guard {
   uint64_t fault_stack;
   /// Whether a batch has been seen whose pipeline function calls `hitless_commit`.
   uint64_t marks_commit;
-  /// What it follows instead: the same view without its candidate.
+  /// Batches of 65 536 that the candidate has earned by its share of them and not had yet.
+  uint64_t turn;
+  /// The view that it followed last without its candidate: after it was left, or for a batch of stable's.
   struct hitless_view fallback;
   struct hitless_guard_context context;
   struct hitless_guard_report report;

@@ -18,7 +18,7 @@ extern "C" {
 
 /// Value of `hitless_worker.seen` while the worker touches no view.
 #define HITLESS_SEEN_IDLE UINT64_MAX
-/// Value of `hitless_view.share` when every flow is the candidate's.
+/// Value of `hitless_view.share` and `turns` when every flow or batch is the candidate's.
 #define HITLESS_SHARE_ALL 65536u
 /// Cache lines that a worker fetches ahead per batch, while a view announces some.
 #define HITLESS_LINES_PER_BATCH 4u
@@ -49,7 +49,28 @@ struct hitless_generation {
   const struct hitless_module_info *const *modules;
 };
 
-/// An immutable record that a worker's one word points to.
+/// Whether a candidate may be used at this moment. All workers share the line; it is only written to when
+/// something fails, and while it is half-open.
+struct hitless_breaker {
+  /// `HITLESS_BREAKER_…`, each a bit.
+  uint64_t word;
+  /// While half-open: batches that may still be run on the candidate.
+  int64_t tokens;
+  /// While half-open: batches that were, and came to their end.
+  uint64_t successes;
+  uint64_t reserved[5];
+};
+
+/// Bits of `hitless_breaker.word`; without any, every batch may.
+enum {
+  /// No batch may.
+  HITLESS_BREAKER_OPEN = 1,
+  /// As many batches may as there are tokens.
+  HITLESS_BREAKER_HALF_OPEN = 2
+};
+
+/// An immutable record that a worker's one word points to: a cache line for every batch, and one that only
+/// `hitless_run_batch` reads, while there is a candidate.
 struct hitless_view {
   uint32_t size;
   /// Flows of 65 536 that are the candidate's, for `hitless_partition`.
@@ -68,6 +89,12 @@ struct hitless_view {
   /// Addresses of the code and tables that a later view will use; null when none is announced.
   const void *const *lines;
   uint64_t line_count;
+  /// Batches of 65 536 that are the candidate's on this worker; the others are stable's as a whole.
+  uint32_t turns;
+  uint32_t reserved0;
+  /// Null where nothing holds the candidate back.
+  struct hitless_breaker *breaker;
+  uint64_t reserved1[6];
 };
 
 /// One batch's work: calls tables of `view`, applies what they put out, returns 0 or the host's code.
