@@ -41,6 +41,65 @@ struct HostileDeltaTests {
     #expect(try DeltaDecoder.decode(delta, base: base) == target)
   }
 
+  /// A byte that was said not to be the expected one cannot be just that: there would be two ways to say it.
+  @Test func `a byte that its flag has ruled out is refused`() throws {
+    let base = Self.prose(1)
+    let target = Self.prose(2)
+    let header = DeltaHeader(mode: .whole, targetSize: UInt64(target.count))
+    var book: CostBook?
+    let delta =
+      try header.encoded
+      + DeltaBody.encode(
+        base: base, target: target, covers: [], front: .none, fields: FieldMap(base),
+        header: header, book: &book)
+    #expect(try DeltaDecoder.decode(delta, base: base) == target)
+    var ruledOut = 0
+    for seed in 0..<12 as Range<UInt64> {
+      var choices = SeededChoices(seed: seed)
+      // Behind a good beginning, noise makes every decision that a delta can, also those that none may.
+      let start = delta.count / 4 + choices.below(delta.count / 2)
+      let damaged = delta.prefix(start) + choices.bytes(delta.count - start)
+      do throws(FormatError) {
+        _ = try DeltaDecoder.decode(Array(damaged), base: base)
+      } catch  where error.reason == .notCanonical("the delta") {
+        ruledOut += 1
+      } catch {
+        continue
+      }
+    }
+    #expect(ruledOut > 0)
+  }
+
+  private static func prose(_ seed: UInt64) -> [UInt8] {
+    var choices = SeededChoices(seed: seed)
+    let words = ["session", "packet", "worker", "and", "the", "of", "counter", "is", "kept"]
+    return (0..<300).flatMap { _ in Array(words[choices.below(words.count)].utf8) + [32] }
+  }
+
+  /// Work is bounded by what is declared: covers that make the decoder read the base's fields over and over
+  /// are refused on both sides, by the same count.
+  @Test func `covers that jump about the base more often than its size allows are refused`() throws
+  {
+    var choices = SeededChoices(seed: 3)
+    let base = HostileFile(machine: 62, code: 64 * FieldMap.pageCount, using: &choices).bytes
+    let covers = (0..<8_000).map { index in
+      Cover(target: 4 * index, base: (index * 37 % 60 + 2) * FieldMap.pageCount, count: 4)
+    }
+    let target = Array(repeating: 0x90 as UInt8, count: 4 * covers.count)
+    let header = DeltaHeader(
+      mode: .delta, targetSize: UInt64(target.count), coverCount: UInt64(covers.count))
+    let front = FrontMatter.none
+    var book: CostBook?
+    #expect {
+      _ = try DeltaBody.encode(
+        base: base, target: target, covers: covers, front: front, fields: FieldMap(base),
+        header: header, book: &book)
+    } throws: { error in
+      guard case .overLimit(let what, _, _) = (error as? FormatError)?.reason else { return false }
+      return what.contains("looks at the base")
+    }
+  }
+
   private func encoded(base: [UInt8], target: [UInt8]) throws -> [UInt8] {
     let found = ElfLayout(target.span)
     let layout = try #require(found)

@@ -35,6 +35,16 @@ struct HostileFile {
     if generator.below(8) == 0 { bytes.removeLast(generator.below(bytes.count)) }
   }
 
+  /// Makes a file with nothing but `code` bytes of code, none of which lies.
+  init(machine: UInt16, code: Int, using generator: inout SeededChoices) {
+    add(".text", 1, 6, 0, generator.bytes(code))
+    add(".shstrtab", SectionHeader.typeStrings, 0, 0, names + Array(".shstrtab\0".utf8))
+    while bytes.count % 8 != 0 { bytes.append(0) }
+    let start = UInt64(bytes.count)
+    for section in sections { bytes += section.encoded }
+    writeHeader(machine, start: start, segments: addSegments(&generator), &generator)
+  }
+
   private mutating func addSection(_ generator: inout SeededChoices) {
     let kind = Self.kinds[generator.below(Self.kinds.count)]
     let count = generator.below(4) == 0 ? generator.below(2000) : generator.below(200)

@@ -7,6 +7,8 @@ struct SuffixSorter<Symbol: FixedWidthInteger & Sendable>: Sendable {
   private let counts: [Int32]
   /// The leftmost S-type positions, ascending: where a smaller symbol follows a larger one.
   private let anchors: [Int32]
+  /// How many S-type suffixes start with each symbol; they are the last ones of its bucket.
+  private let smallerCounts: [Int32]
 
   /// Returns the starts of all suffixes of `text` in the order of the suffixes.
   ///
@@ -21,12 +23,13 @@ struct SuffixSorter<Symbol: FixedWidthInteger & Sendable>: Sendable {
     var counts: [Int32] = Array(repeating: 0, count: alphabet)
     for symbol in text { counts[Int(symbol)] += 1 }
     self.counts = counts
-    anchors = Self.anchors(of: text)
+    (anchors, smallerCounts) = Self.anchors(of: text, alphabet: alphabet)
   }
 
   /// A suffix is of type S when it is smaller than the one after it, else L; the last is L.
-  private static func anchors(of text: [Symbol]) -> [Int32] {
+  private static func anchors(of text: [Symbol], alphabet: Int) -> ([Int32], [Int32]) {
     var anchors: [Int32] = []
+    var smallerCounts: [Int32] = Array(repeating: 0, count: alphabet)
     var isSmaller = false
     for index in (0..<text.count - 1).reversed() {
       if text[index] < text[index + 1] {
@@ -35,9 +38,10 @@ struct SuffixSorter<Symbol: FixedWidthInteger & Sendable>: Sendable {
         if isSmaller { anchors.append(Int32(index + 1)) }
         isSmaller = false
       }
+      if isSmaller { smallerCounts[Int(text[index])] += 1 }
     }
     anchors.reverse()
-    return anchors
+    return (anchors, smallerCounts)
   }
 
   private func sorted() -> [Int32] {
@@ -48,8 +52,7 @@ struct SuffixSorter<Symbol: FixedWidthInteger & Sendable>: Sendable {
       return suffixes
     }
     place(anchors, in: &suffixes)
-    induce(&suffixes)
-    let order = sortedAnchors(&suffixes)
+    let order = sortedAnchors(stretches: inducedAnchors(&suffixes))
     for index in suffixes.indices { suffixes[index] = 0 }
     place(order, in: &suffixes)
     induce(&suffixes)
@@ -81,7 +84,28 @@ struct SuffixSorter<Symbol: FixedWidthInteger & Sendable>: Sendable {
     let text = text.span
     var suffixes = array.mutableSpan
     induceLarger(text, &suffixes)
-    induceSmaller(text, &suffixes)
+    induceSmaller(text, &suffixes) { _, _ in }
+  }
+
+  /// The same, and returns the anchors in the order that this gives them: that of the stretches which
+  /// they begin.
+  private func inducedAnchors(_ array: inout [Int32]) -> [Int32] {
+    let text = text.span
+    var suffixes = array.mutableSpan
+    induceLarger(text, &suffixes)
+    let firsts = zip(bucketEnds(), smallerCounts).map { $0 - $1 }
+    var symbol = counts.count - 1
+    var found: [Int32] = []
+    found.reserveCapacity(anchors.count)
+    induceSmaller(text, &suffixes) { index, suffix in
+      // From right to left: what is the last of this pass and stands among the S-type ones is an anchor.
+      while symbol > 0 && index < Int(firsts[symbol] &- counts[symbol] &+ smallerCounts[symbol]) {
+        symbol &-= 1
+      }
+      if index >= Int(firsts[symbol]) && suffix > 0 { found.append(suffix) }
+    }
+    found.reverse()
+    return found
   }
 
   /// Derives the L-type suffixes, from left to right.
@@ -110,8 +134,11 @@ struct SuffixSorter<Symbol: FixedWidthInteger & Sendable>: Sendable {
     }
   }
 
-  /// Derives the S-type suffixes, from right to left.
-  private func induceSmaller(_ text: Span<Symbol>, _ suffixes: inout MutableSpan<Int32>) {
+  /// Derives the S-type suffixes, from right to left; `last` gets every entry from which no other follows.
+  @inline(__always)
+  private func induceSmaller(
+    _ text: Span<Symbol>, _ suffixes: inout MutableSpan<Int32>, last: (Int, Int32) -> Void
+  ) {
     var buckets = bucketEnds()
     var next = buckets.mutableSpan
     var symbol = 0
@@ -119,7 +146,9 @@ struct SuffixSorter<Symbol: FixedWidthInteger & Sendable>: Sendable {
     for index in (0..<text.count).reversed() {
       let suffix = Int(suffixes[index])
       guard suffix > 0 else {
-        suffixes[index] = Int32(truncatingIfNeeded: ~suffix)
+        let end = Int32(truncatingIfNeeded: ~suffix)
+        suffixes[index] = end
+        last(index, end)
         continue
       }
       let before = suffix &- 1
@@ -140,27 +169,22 @@ struct SuffixSorter<Symbol: FixedWidthInteger & Sendable>: Sendable {
   }
 
   /// Returns the anchors in the order of their suffixes, given the order of the stretches between them.
-  private func sortedAnchors(_ suffixes: inout [Int32]) -> [Int32] {
-    let (names, count) = nameAnchors(suffixes)
-    guard count < anchors.count else {
-      var order = anchors
-      for (anchor, name) in zip(anchors, names) { order[Int(name)] = anchor }
-      return order
-    }
+  private func sortedAnchors(stretches: [Int32]) -> [Int32] {
+    let (names, count) = nameAnchors(stretches)
+    guard count < anchors.count else { return stretches }
     return SuffixSorter<Int32>.suffixes(of: names, alphabet: count).map { anchors[Int($0)] }
   }
 
   /// Numbers the stretches from anchor to anchor by their order, equal ones alike.
-  private func nameAnchors(_ suffixes: [Int32]) -> (names: [Int32], count: Int) {
-    var indices: [Int32] = Array(repeating: -1, count: text.count / 2 + 1)
+  private func nameAnchors(_ stretches: [Int32]) -> (names: [Int32], count: Int) {
+    // Two anchors are never neighbours, so that half the place tells them apart.
+    var indices: [Int32] = Array(repeating: 0, count: text.count / 2 + 1)
     for (index, anchor) in anchors.enumerated() { indices[Int(anchor) / 2] = Int32(index) }
     var names: [Int32] = Array(repeating: 0, count: anchors.count)
     var count = 0
     var previous = -1
-    for suffix in suffixes {
-      // Two anchors are never neighbours, so that half the place tells them apart.
-      let index = Int(indices[Int(suffix) / 2])
-      guard index >= 0 && anchors[index] == suffix else { continue }
+    for anchor in stretches {
+      let index = Int(indices[Int(anchor) / 2])
       if previous >= 0 && areEqual(previous, index) { count -= 1 }
       names[index] = Int32(count)
       count += 1
