@@ -94,18 +94,19 @@ let device: [Target] = [
     ]),
   library(
     "Device", "Journal", ["Bytes", "Digests", "Platform", "Refusal", "Signing", "Verification"]),
+  library("Device", "Probation", ["Bytes"]),
   library(
     "Device", "Agent",
     [
       "AgentControl", "Bytes", "CHitless", "Digests", "ElfImage", "Guard", "HotSwap", "Journal",
-      "PatchFormat", "Platform", "Refusal", "Signing", "Staging", "Verification",
+      "PatchFormat", "Platform", "Probation", "Refusal", "Signing", "Staging", "Verification",
     ]),
   library("Device", "AgentControl", ["Bytes", "Platform", "Refusal"]),
   library(
     "Device", "AgentLibrary",
     [
-      "Agent", "Bytes", "CHitless", "CPlatform", "Guard", "HotSwap", "Platform", "Refusal",
-      "Staging",
+      "Agent", "Bytes", "CHitless", "CPlatform", "Guard", "HotSwap", "Platform", "Probation",
+      "Refusal", "Staging",
     ],
     exclude: ["exports.map", "hitless.pc.in"],
     linker: [
@@ -133,8 +134,8 @@ let tools: [Target] = [
     "hitless",
     [
       "AgentControl", "Bytes", "Compatibility", "DeltaDecoder", "DeltaEncoder", "DeltaModel",
-      "Digests", "ElfImage", "Generator", "Journal", "PatchFormat", "Platform", "Refusal",
-      "Signing", "Verification", argumentParser,
+      "Digests", "ElfImage", "Generator", "Journal", "PatchFormat", "Platform", "Probation",
+      "Refusal", "Signing", "Verification", argumentParser,
     ]),
   .target(
     name: "CPathBench", dependencies: ["CHitless"], path: "Sources/Tools/CPathBench",
@@ -150,9 +151,8 @@ let tools: [Target] = [
   tool(
     "upfd",
     [
-      "Agent", "Bytes", "CHitless", "CUPF", "GTPU", "Guard", "PacketIO", "Platform", "Refusal",
-      "Staging", "UPF",
-      argumentParser, yams,
+      "Agent", "Bytes", "CHitless", "CUPF", "GTPU", "Guard", "PacketIO", "Platform",
+      "Probation", "Refusal", "Staging", "UPF", argumentParser, yams,
     ]),
   tool("gnbsim", ["Bytes", "GNB", "GTPU", "PacketIO", "Platform", "Refusal", argumentParser]),
 ]
@@ -200,6 +200,7 @@ let package = Package(
         "Bytes", "Compatibility", "Digests", "ElfImage", "Generator", "PatchFormat", "Refusal",
         "Signing", "TestSupport", "Verification",
       ]),
+    tests("Probation", ["Bytes", "CHitless", "Probation"]),
     tests("Refusal", ["Bytes", "CHitless", "Refusal"]),
     tests("PatchFormat", ["Bytes", "Digests", "PatchFormat"]),
     tests("Signing", ["Bytes", "Refusal", "Signing", "TestSupport"]),
@@ -258,9 +259,8 @@ let package = Package(
       "Agent",
       [
         "Agent", "AgentControl", "AttackCorpus", "Bytes", "CHitless", "CTestSystem", "ElfImage",
-        "Generator", "HotSwap", "Journal", "PatchFormat", "Platform", "Refusal", "Signing",
-        "Staging",
-        "TestSupport",
+        "Generator", "HotSwap", "Journal", "PatchFormat", "Platform", "Probation", "Refusal",
+        "Signing", "Staging", "TestSupport",
       ]),
     // Faults at every system call: a filter that announces them, a host that meets them, and the tests.
     .target(name: "CFaultTracer", path: "Tests/CFaultTracer"),

@@ -7,7 +7,7 @@ import Testing
 @Suite("Public headers")
 struct HeaderTests {
   private static let headers = [
-    "hitless/module.h", "hitless/host.h", "hitless/status.h", "upf/slots.h",
+    "hitless/module.h", "hitless/host.h", "hitless/health.h", "hitless/status.h", "upf/slots.h",
   ]
   /// Compilers with the language they are given the headers as; clang++ comes with clang.
   private static let compilers: [(program: String, options: [String], suffix: String)] = [
@@ -45,6 +45,18 @@ struct HeaderTests {
           const struct upf_qer_table *table = (const struct upf_qer_table *)hitless_table(view, 0);
           table->process(0, (struct upf_batch *)batch);
           return upf_key_hash(5) == 7;
+        }
+        uint32_t measure(struct hitless_worker *worker, const struct hitless_view *view);
+        uint32_t measure(struct hitless_worker *worker, const struct hitless_view *view) {
+          uint32_t hashes[4] = {0, 1, 2, 3};
+          uint16_t order[4];
+          struct hitless_part parts[HITLESS_PARTS];
+          uint32_t count = hitless_split(worker, view, hashes, 4, order, parts);
+          uint64_t begin = hitless_slot_begin(worker);
+          hitless_slot_end(worker, hitless_side(view, parts[0].generation), 0, begin);
+          hitless_signal_add(worker, 1, HITLESS_SIGNAL_PACKETS, count);
+          hitless_signal_value(worker, 1, 2, 17);
+          return count;
         }
         int32_t step(struct hitless_worker *worker, void *batch);
         int32_t step(struct hitless_worker *worker, void *batch) {

@@ -89,7 +89,8 @@ struct hitless_view {
   /// Addresses of the code and tables that a later view will use; null when none is announced.
   const void *const *lines;
   uint64_t line_count;
-  /// Batches of 65 536 that are the candidate's on this worker; the others are stable's as a whole.
+  /// Batches of 65 536 that are the candidate's on this worker; the others are stable's as a whole. Unless it
+  /// is all of them, `share` is 0 and `serving` stable: only `hitless_run_batch` takes turns.
   uint32_t turns;
   uint32_t reserved0;
   /// Null where nothing holds the candidate back.
@@ -106,6 +107,7 @@ struct hitless_view {
 typedef int32_t (*hitless_pipeline)(const struct hitless_view *view, void *batch);
 
 struct hitless_worker;
+struct hitless_health;
 
 /// How a worker runs a batch while there is a candidate; the agent's, see `hitless_run_batch`.
 typedef int32_t (*hitless_guarded_run)(struct hitless_worker *worker, const struct hitless_view *view,
@@ -122,7 +124,10 @@ struct hitless_worker {
   hitless_guarded_run run_guarded;
   /// What `run_guarded` needs.
   void *guard;
-  uint64_t reserved0[5];
+  /// What the worker counts and measures for the comparison of candidate and stable (hitless/health.h);
+  /// null: nothing.
+  struct hitless_health *health;
+  uint64_t reserved0[4];
   /// Written by the agent only.
   const struct hitless_view *view;
   uint64_t reserved1[7];
@@ -136,7 +141,9 @@ struct hitless_worker {
   /// Written by the worker only: odd from the beginning of a guarded batch to its commit point, another
   /// number for each batch.
   uint64_t guarded;
-  uint64_t reserved2[3];
+  /// The worker's own: not 0 while it runs a batch whose times are measured.
+  uint64_t sampling;
+  uint64_t reserved2[2];
 };
 
 /// Fetches the next few of the lines that `view` announces; `hitless_enter` calls it when there are any.
@@ -334,6 +341,57 @@ struct hitless_slot_options {
   void *control;
 };
 
+/// What a signal is.
+enum {
+  /// Errors by packet: more is worse, fewer is better.
+  HITLESS_SIGNAL_ERRORS = 1,
+  /// Drops by packet: more is worse, and far fewer mean that something is not enforced any more.
+  HITLESS_SIGNAL_DROPS = 2,
+  /// A value now and then, such as the depth of a queue: larger is worse.
+  HITLESS_SIGNAL_GAUGE = 3
+};
+
+/// What a canary is made of.
+enum {
+  /// Workers: the first ones that are registered have the candidate for all they do.
+  HITLESS_CANARY_WORKERS = 0,
+  /// Batches of every worker.
+  HITLESS_CANARY_BATCHES = 1,
+  /// Flows, by `hitless_partition` or `hitless_split`; a flow never goes back before a rollback.
+  HITLESS_CANARY_FLOWS = 2
+};
+
+/// How a candidate is put in force. Zero and null mean the default that is named.
+struct hitless_activation {
+  uint32_t size;
+  /// One of `HITLESS_CANARY_…`.
+  int32_t canary;
+  /// Shares of 65 536, ascending, the last one `HITLESS_SHARE_ALL`; null: all at once, after a step in which
+  /// only stable is watched.
+  const uint32_t *steps;
+  uint32_t step_count;
+  /// With `HITLESS_CANARY_WORKERS`: how many workers the step before those has; 0: there is none.
+  uint32_t first_workers;
+  /// How long a step lasts at least; 0: thirty seconds.
+  uint64_t dwell_ns;
+  /// When it is rolled back if nobody has confirmed; 0: `confirm_timeout_ns` of the agent, or ten minutes.
+  uint64_t confirm_within_ns;
+  /// 1: confirmed without being asked when the last step has ended well; 0: somebody confirms.
+  uint32_t auto_confirm;
+  uint32_t reserved;
+  /// What health is judged by; 0: the defaults of docs/operations.md, section 7.
+  uint64_t minimum_packets;
+  uint64_t minimum_samples;
+  uint64_t deviations_milli;
+  uint64_t rate_permille;
+  uint64_t rate_floor_micro;
+  uint64_t median_permille;
+  uint64_t tail_permille;
+  uint64_t time_floor_ns;
+  uint64_t cold_floor_ns;
+  uint64_t gauge_floor;
+};
+
 /// Where a transaction stands.
 enum {
   HITLESS_TRANSACTION_NONE = 0,
@@ -390,6 +448,12 @@ hitless_status hitless_agent_open(const struct hitless_agent_options *options,
 /// Names one slot; its index, from 0 in the order of definition, is what `hitless_table` takes.
 hitless_status hitless_slot_define(struct hitless_agent *agent,
                                    const struct hitless_slot_options *options, uint32_t *slot);
+/// Names a signal, before the start; its number, from 1, is what `hitless_signal_add` takes.
+///
+/// `kind` is one of `HITLESS_SIGNAL_…`. Signal 0, the packets that the others are measured against, need not
+/// be defined.
+hitless_status hitless_signal_define(struct hitless_agent *agent, const char *name, int32_t kind,
+                                     uint32_t *signal);
 /// Stages the modules of all slots and makes the first generation; then opens the control socket.
 hitless_status hitless_agent_start(struct hitless_agent *agent);
 /// Stops the agent's threads. Workers must be unregistered; mapped modules stay mapped.
@@ -407,6 +471,9 @@ hitless_status hitless_patch_install(struct hitless_agent *agent, const void *by
                                      uint64_t *transaction);
 /// Puts the staged candidate in force for every worker.
 hitless_status hitless_patch_activate(struct hitless_agent *agent, uint64_t transaction);
+/// Puts it in force step by step, and goes on or back by its health; null: as `hitless_patch_activate`.
+hitless_status hitless_patch_rollout(struct hitless_agent *agent, uint64_t transaction,
+                                     const struct hitless_activation *activation);
 /// Makes the active candidate stable, for this and the next start.
 hitless_status hitless_patch_confirm(struct hitless_agent *agent, uint64_t transaction);
 /// Returns every worker to stable.

@@ -1,0 +1,138 @@
+import CHitless
+import Probation
+import Testing
+
+@Suite("Rollout")
+struct RolloutTests {
+  private var plan: RolloutPlan {
+    var plan = RolloutPlan()
+    plan.steps = [.share(655), .share(6554), .share(RolloutPlan.all)]
+    plan.dwell = 8_000_000
+    plan.confirmWithin = 100_000_000
+    plan.confirmsByItself = true
+    return plan
+  }
+
+  private let sick = HealthVerdict.unhealthy(HealthFinding(subject: "x", detail: "y"))
+  private let unknown = HealthVerdict.inconclusive("too little")
+
+  private func progress(_ step: Int, since begin: UInt64) -> RolloutProgress {
+    var progress = RolloutProgress()
+    progress.step = step
+    progress.stepBegin = begin
+    return progress
+  }
+
+  @Test func `all of it is what the header says`() {
+    #expect(RolloutPlan.all == HITLESS_SHARE_ALL)
+    #expect(LogHistogram.bucketCount == Int(HITLESS_BUCKETS))
+  }
+
+  @Test func `a healthy candidate goes from step to step and is confirmed`() {
+    var progress = RolloutProgress()
+    var now: UInt64 = 0
+    var actions: [RolloutAction] = []
+    while now < 50_000_000 {
+      let action = plan.action(progress, at: now, .healthy)
+      switch action {
+      case .wait(let time):
+        #expect(time > now)
+        now = time
+        continue
+      case .advance(let step): (progress.step, progress.stepBegin) = (step, now)
+      case .confirm, .rollBack: now = .max
+      }
+      actions.append(action)
+    }
+    #expect(actions == [.advance(to: 1), .advance(to: 2), .confirm])
+  }
+
+  @Test func `health is looked at several times in a step, and at its end`() {
+    var looks: [UInt64] = []
+    var now: UInt64 = 0
+    while case .wait(let time) = plan.action(RolloutProgress(), at: now, .healthy) {
+      looks.append(time)
+      now = time
+    }
+    #expect(looks == (1...8).map { $0 * 1_000_000 })
+  }
+
+  @Test func `what is wrong ends it at any look`() {
+    for now in [0, 1, 8_000_000, 99_999_999, 100_000_000, UInt64.max] {
+      #expect(plan.action(progress(1, since: 0), at: now, sick) == .rollBack(.health))
+    }
+  }
+
+  @Test func `not knowing waits for the end, and ends as a failure`() {
+    let late = progress(0, since: 0)
+    #expect(plan.action(late, at: 9_000_000, unknown) == .wait(until: 10_000_000))
+    #expect(plan.action(late, at: 99_500_000, unknown) == .wait(until: 100_000_000))
+    #expect(plan.action(late, at: 100_000_000, unknown) == .rollBack(.inconclusive))
+    #expect(
+      plan.action(progress(2, since: 0), at: 100_000_000, unknown) == .rollBack(.inconclusive))
+  }
+
+  @Test func `the longer a step is over, the less often it is looked at`() {
+    var plan = plan
+    plan.confirmWithin = 3_600_000_000_000
+    var now: UInt64 = 8_000_000
+    var looks = 0
+    while case .wait(let time) = plan.action(RolloutProgress(), at: now, unknown) {
+      #expect(time > now && time - now <= 10_000_000_000)
+      now = time
+      looks += 1
+    }
+    #expect(now == plan.confirmWithin && looks < 500, "\(looks)")
+  }
+
+  @Test func `a healthy last step waits for whoever is to confirm it, and not for ever`() {
+    var byHand = plan
+    byHand.confirmsByItself = false
+    let last = progress(2, since: 16_000_000)
+    #expect(byHand.action(last, at: 24_000_000, .healthy) == .wait(until: 25_000_000))
+    #expect(byHand.action(last, at: 100_000_000, .healthy) == .rollBack(.notConfirmed))
+    #expect(plan.action(last, at: 100_000_000, .healthy) == .rollBack(.notConfirmed))
+  }
+
+  @Test
+  func `steps that do not grow are left out, and stable is watched before everything changes`() {
+    let all = RolloutPlan.all
+    #expect(
+      RolloutPlan.steps(first: .share(3277), later: [655, 6554, all])
+        == [.share(3277), .share(6554), .share(all)])
+    #expect(
+      RolloutPlan.steps(first: .workers(1), later: [655, all])
+        == [.workers(1), .share(655), .share(all)])
+    #expect(RolloutPlan.steps(first: nil, later: [all]) == [.share(0), .share(all)])
+  }
+
+  @Test func `a plan that makes no sense is refused with a hint`() {
+    #expect(plan.flaw == nil && RolloutPlan().flaw == nil)
+    let changes: [(inout RolloutPlan) -> Void] = [
+      { $0.steps = [] }, { $0.steps.removeLast() }, { $0.steps.insert(.share(700), at: 0) },
+      { $0.steps.insert(.workers(1), at: 0) }, { $0.steps.insert(.share(0), at: 1) },
+      { $0.steps = (0..<40).map { .share($0) } + [.share(RolloutPlan.all)] },
+      { $0.steps = [.share(70_000), .share(RolloutPlan.all)] },
+      { $0.dwell = 0 }, { $0.dwell = .max }, { $0.confirmWithin = 20_000_000 },
+      { $0.confirmWithin = .max }, { $0.thresholds.minimumSamples = 0 },
+      {
+        $0.kind = .workers
+        $0.steps.insert(.workers(0), at: 0)
+      },
+    ]
+    for (index, change) in changes.enumerated() {
+      var broken = plan
+      change(&broken)
+      #expect(broken.flaw?.hint.isEmpty == false, "change \(index)")
+    }
+  }
+
+  @Test func `shares are told in per cent`() {
+    let texts = [0, 655, 3277, 6554, 32_768, RolloutPlan.all].map {
+      "\(RolloutPlan.Amount.share($0))"
+    }
+    #expect(texts == ["0 %", "1 %", "5 %", "10 %", "50 %", "100 %"])
+    #expect(
+      "\(RolloutPlan.Amount.workers(1)), \(RolloutPlan.Amount.workers(3))" == "1 worker, 3 workers")
+  }
+}
