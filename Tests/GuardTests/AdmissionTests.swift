@@ -8,7 +8,7 @@ struct AdmissionTests {
   func `a share of the batches is spread evenly`(share: Int, expected: Int) throws {
     let home = try GuardedDomain()
     let worker = try HandWorker(home)
-    try home.tryCandidate(split: ViewSplit(batches: UInt32(share)))
+    try home.tryCandidate(placement: .batches(UInt32(share)))
     let versions = (0..<1000).map { _ in worker.run() }
     #expect(abs(versions.count { $0 == 2 } - expected) <= 1)
     // Nowhere more than one more or less than the share of a stretch.

@@ -40,9 +40,10 @@ final class GuardedDomain: Sendable {
   }
 
   /// Puts the candidate on trial.
-  func tryCandidate(deadline: UInt64 = 0, split: ViewSplit = .all) throws {
+  func tryCandidate(deadline: UInt64 = 0, placement: Placement = .everywhere) throws {
     candidate.breaker.close()
-    _ = try domain.publish(stable: stable, candidate: candidate, split: split, deadline: deadline)
+    _ = try domain.publish(
+      stable: stable, candidate: candidate, placement: placement, deadline: deadline)
   }
 
   /// Goes back to stable.

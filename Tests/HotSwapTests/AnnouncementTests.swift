@@ -13,7 +13,7 @@ struct AnnouncementTests {
     let domain = SwapDomain(slotCount: 0, poisonsRetiredMemory: true)
     let generations = try (0..<3).map { _ in try domain.makeGeneration([]) }
     _ = try domain.publish(
-      stable: generations[0], candidate: generations[1], split: ViewSplit(flows: 99), deadline: 77)
+      stable: generations[0], candidate: generations[1], placement: .flows(99), deadline: 77)
     let worker = try Puppet("worker", in: domain)
     try domain.announce(generations[2], timeout: 0)
     let view = try #require(look(worker))

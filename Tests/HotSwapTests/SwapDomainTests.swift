@@ -39,7 +39,7 @@ struct SwapDomainTests {
       (UInt32(0), stable), (65535, stable), (65536, candidate), (99999, candidate),
     ] {
       _ = try domain.publish(
-        stable: stable, candidate: candidate, split: ViewSplit(flows: share), deadline: 77)
+        stable: stable, candidate: candidate, placement: .flows(share), deadline: 77)
       let numbers = Box<[UInt64]>([])
       unsafe worker.run { worker in
         let view = unsafe hitless_enter(worker).pointee

@@ -20,10 +20,10 @@ extension SwapDomain {
         throw Refusal(.noSpace, "no memory to announce generation \(next.number)")
       }
       let sequence = state.views.currentSequence + 1
-      guard let view = unsafe state.views.issue(sequence: sequence, announcing: lines) else {
+      guard state.views.issue(sequence: sequence, announcing: lines) else {
         throw Refusal(.noSpace, "no memory for a view while a worker has not passed the old ones")
       }
-      for worker in state.workers { unsafe worker.publish(view) }
+      state.publishViews()
       state.views.refill()
       return (sequence, state.workers)
     }

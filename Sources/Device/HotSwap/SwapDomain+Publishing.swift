@@ -5,23 +5,25 @@ package import Refusal
 extension SwapDomain {
   /// Puts a view in force for every worker.
   ///
-  /// Without a candidate, or with a share of flows below `HITLESS_SHARE_ALL`, batches that are not split by
-  /// flow are stable's; with a full share they are the candidate's. Complexity: one store per worker.
+  /// `placement` says where the candidate serves; views that differ for that have one sequence, and a worker that
+  /// registers later gets the one that is for it. Complexity: one store per worker.
   /// Nothing is allocated before the stores, so that a rollback cannot fail for want of memory.
   package func publish(
-    stable: Generation, candidate: Generation? = nil, split: ViewSplit = .all, deadline: UInt64 = 0
+    stable: Generation, candidate: Generation? = nil, placement: Placement = .everywhere,
+    deadline: UInt64 = 0
   ) throws(Refusal) -> Publication {
     try state.withLock { (state) throws(Refusal) in
       try state.requireLive(stable)
       if let candidate { try state.requireLive(candidate) }
       let sequence = state.views.currentSequence + 1
-      let view = unsafe state.views.issue(
-        sequence: sequence, stable: stable, candidate: candidate, split: split, deadline: deadline)
-      guard let view = unsafe view else {
+      let seats = candidate == nil ? Seats.all : state.seats(of: placement)
+      let isIssued = state.views.issue(
+        sequence: sequence, stable: stable, candidate: candidate, seats: seats, deadline: deadline)
+      guard isIssued else {
         throw Refusal(.noSpace, "no memory for a view while a worker has not passed the old ones")
       }
       let start = MonotonicClock.now
-      for worker in state.workers { unsafe worker.publish(view) }
+      state.publishViews()
       let end = MonotonicClock.now
       state.views.refill()
       return Publication(
@@ -63,24 +65,32 @@ extension SwapDomain {
   }
 }
 
-/// How much of the traffic is the candidate's, in parts of 65 536.
-package struct ViewSplit: Equatable, Sendable {
-  /// Everything.
-  package static let all = ViewSplit()
-
-  /// Flows, for hosts that split their batches by them.
-  package let flows: UInt32
-  /// Batches, for workers that run them with `hitless_run_batch`.
-  package let batches: UInt32
-
-  /// Larger parts count as all.
-  package init(flows: UInt32 = HITLESS_SHARE_ALL, batches: UInt32 = HITLESS_SHARE_ALL) {
-    self.flows = min(flows, HITLESS_SHARE_ALL)
-    self.batches = min(batches, HITLESS_SHARE_ALL)
-  }
-}
-
 extension SwapDomain.State {
+  /// Gives each worker its view of those in force.
+  func publishViews() {
+    for worker in workers {
+      guard let view = unsafe views.view(forWorker: worker.index) else { continue }
+      unsafe worker.publish(view)
+    }
+  }
+
+  /// Which workers have how much of the candidate.
+  func seats(of placement: Placement) -> Seats {
+    switch placement {
+    case .everywhere: return .all
+    case .nowhere: return Seats(split: .none, limit: .max)
+    case .batches(let share): return Seats(split: ViewSplit(batches: share), limit: .max)
+    case .flows(let share): return Seats(split: ViewSplit(flows: share), limit: .max)
+    case .workers(let count):
+      let indices = workers.map(\.index).sorted()
+      guard count > 0 else { return Seats(split: .none, limit: .max) }
+      guard count > indices.count else { return Seats(split: .all, limit: indices[count - 1] + 1) }
+      // Those that are still to come make up the number.
+      let first = indices.last.map { $0 + 1 } ?? 0
+      return Seats(split: .all, limit: first + UInt32(clamping: count - indices.count))
+    }
+  }
+
   /// Throws unless `generation` may be published.
   func requireLive(_ generation: Generation) throws(Refusal) {
     guard generations.contains(where: { $0 === generation }) else {

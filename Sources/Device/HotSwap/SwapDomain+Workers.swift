@@ -14,11 +14,13 @@ extension SwapDomain {
   package func registerWorker(name: String) throws(Refusal) -> UnsafeMutablePointer<hitless_worker>
   {
     let record = try state.withLock { (state) throws(Refusal) in
-      guard let view = unsafe state.views.current else {
+      guard state.views.currentSequence > 0 else {
         throw Refusal(.state, "no generation is in force yet: a worker would have nothing to call")
       }
       let name = String(name.prefix(Self.workerNameLimit))
-      guard let record = state.vacantRecord(named: name, in: room) else {
+      guard let record = state.vacantRecord(named: name, in: room),
+        let view = unsafe state.views.view(forWorker: record.index)
+      else {
         throw Refusal(.noSpace, "no memory for another worker")
       }
       unsafe record.start(with: view, sequence: state.views.currentSequence)
@@ -72,7 +74,9 @@ extension SwapDomain.State {
   /// A record for the calling thread: one that was given back, or a new one.
   mutating func vacantRecord(named name: String, in room: GuardRoom?) -> WorkerRecord? {
     let threadID = CurrentThread.id
-    if let old = vacant.popLast() {
+    // The lowest index first: a canary of workers is of those that have it.
+    if let place = vacant.indices.min(by: { vacant[$0].index < vacant[$1].index }) {
+      let old = vacant.remove(at: place)
       return unsafe WorkerRecord(
         pointer: old.pointer, name: name, threadID: threadID, workerGuard: old.workerGuard)
     }
@@ -82,8 +86,11 @@ extension SwapDomain.State {
     let pointer = unsafe memory.bindMemory(to: hitless_worker.self, capacity: 1)
     unsafe pointer.pointee.size = UInt32(MemoryLayout<hitless_worker>.size)
     unsafe pointer.pointee.index = workerCount
+    // Without it nothing is measured, and a rollout finds nothing out; the worker works.
+    unsafe pointer.pointee.health = WorkerRecord.makeHealth(seed: workerCount)
     let workerGuard = unsafe room?.makeGuard(for: pointer)
     guard room == nil || workerGuard != nil else {
+      unsafe free(pointer.pointee.health)
       unsafe free(pointer)
       return nil
     }

@@ -56,7 +56,10 @@ package final class SwapDomain: Sendable {
         return
       }
       state.views.deallocate()
-      for record in state.vacant { unsafe free(record.pointer) }
+      for record in state.vacant {
+        unsafe free(record.pointer.pointee.health)
+        unsafe free(record.pointer)
+      }
     }
   }
 }

@@ -20,6 +20,9 @@ struct ViewPool: ~Copyable {
   @safe
   private struct Issued {
     let view: UnsafeMutablePointer<hitless_view>
+    /// For workers that have nothing of the candidate, while others have.
+    let other: UnsafeMutablePointer<hitless_view>?
+    let seats: Seats
     let sequence: UInt64
     let stable: Generation
     let candidate: Generation?
@@ -38,9 +41,13 @@ struct ViewPool: ~Copyable {
     refill()
   }
 
-  /// The view in force.
-  var current: UnsafePointer<hitless_view>? {
-    unsafe issued.last.map { unsafe UnsafePointer($0.view) }
+  /// The view in force for the worker of an index; nil before the first.
+  func view(forWorker index: UInt32) -> UnsafePointer<hitless_view>? {
+    guard let last = issued.last else { return nil }
+    guard index >= last.seats.limit, let other = unsafe last.other else {
+      return unsafe UnsafePointer(last.view)
+    }
+    return unsafe UnsafePointer(other)
   }
 
   /// Sequence of the view in force; 0 before the first.
@@ -79,50 +86,60 @@ struct ViewPool: ~Copyable {
     }
   }
 
-  /// Fills a free view with what the one in force has, and the lines of a later one.
+  /// Fills free views with what those in force have, and the lines of a later one.
   ///
-  /// Returns nil when none is free or none is in force. Allocates nothing.
-  mutating func issue(
-    sequence: UInt64, announcing lines: UpcomingLines
-  ) -> UnsafePointer<hitless_view>? {
-    guard let last = issued.last else { return nil }
-    return unsafe issue(
-      sequence: sequence, stable: last.stable, candidate: last.candidate,
-      split: ViewSplit(flows: last.view.pointee.share, batches: last.view.pointee.turns),
-      deadline: last.view.pointee.deadline, announcing: lines)
+  /// Returns false when none is free or none is in force. Allocates nothing.
+  mutating func issue(sequence: UInt64, announcing lines: UpcomingLines) -> Bool {
+    guard let last = issued.last else { return false }
+    return issue(
+      sequence: sequence, stable: last.stable, candidate: last.candidate, seats: last.seats,
+      deadline: unsafe last.view.pointee.deadline, announcing: lines)
   }
 
-  /// Fills a free view, or returns nil when there is none.
+  /// Fills a free view, or two where workers differ; false when there are not as many.
   ///
   /// Allocates nothing.
   mutating func issue(
-    sequence: UInt64, stable: Generation, candidate: Generation?, split: ViewSplit,
-    deadline: UInt64,
+    sequence: UInt64, stable: Generation, candidate: Generation?, seats: Seats, deadline: UInt64,
     announcing lines: UpcomingLines? = nil
-  ) -> UnsafePointer<hitless_view>? {
-    guard unsafe !free.isEmpty else { return nil }
-    let view = unsafe free.removeFirst()
-    let serving = Self.serving(stable, candidate, share: split.flows)
-    unsafe view.initialize(
-      to: hitless_view(
-        size: UInt32(MemoryLayout<hitless_view>.size), share: split.flows, sequence: sequence,
-        serving: serving.record, stable: stable.record, candidate: candidate?.record,
-        deadline: deadline, lines: lines?.addresses, line_count: UInt64(lines?.count ?? 0),
-        turns: split.batches, reserved0: 0, breaker: candidate?.breaker.record,
-        reserved1: (0, 0, 0, 0, 0, 0)))
+  ) -> Bool {
+    guard unsafe free.count >= (seats.areSplit ? 2 : 1) else { return false }
+    func fill(_ split: ViewSplit) -> UnsafeMutablePointer<hitless_view> {
+      let view = unsafe free.removeFirst()
+      // Whoever enters a view without `hitless_run_batch` takes no turns: to such a worker nothing is the
+      // candidate's before everything is.
+      let share = split.batches < HITLESS_SHARE_ALL ? 0 : split.flows
+      let serving = Self.serving(stable, candidate, share: share)
+      unsafe view.initialize(
+        to: hitless_view(
+          size: UInt32(MemoryLayout<hitless_view>.size), share: share, sequence: sequence,
+          serving: serving.record, stable: stable.record, candidate: candidate?.record,
+          deadline: deadline, lines: lines?.addresses, line_count: UInt64(lines?.count ?? 0),
+          turns: split.batches, reserved0: 0, breaker: candidate?.breaker.record,
+          reserved1: (0, 0, 0, 0, 0, 0)))
+      return unsafe view
+    }
+    let view = unsafe fill(seats.split)
+    let other = unsafe seats.areSplit ? fill(.none) : nil
     unsafe issued.append(
       Issued(
-        view: view, sequence: sequence, stable: stable, candidate: candidate, announced: lines))
-    return unsafe UnsafePointer(view)
+        view: view, other: other, seats: seats, sequence: sequence, stable: stable,
+        candidate: candidate, announced: lines))
+    return true
   }
 
   /// Takes back every view before `sequence`; the caller has seen every worker pass it.
   mutating func retire(before sequence: UInt64) {
     while let oldest = issued.first, oldest.sequence < sequence {
       issued.removeFirst()
-      if poisonsRetired { unsafe poison(oldest.view, MemoryLayout<hitless_view>.stride) }
-      unsafe free.append(oldest.view)
+      unsafe takeBack(oldest.view)
+      if let other = unsafe oldest.other { unsafe takeBack(other) }
     }
+  }
+
+  private mutating func takeBack(_ view: UnsafeMutablePointer<hitless_view>) {
+    if poisonsRetired { unsafe poison(view, MemoryLayout<hitless_view>.stride) }
+    unsafe free.append(view)
   }
 
   /// Makes room for the next publications; without memory the views that are left must do.

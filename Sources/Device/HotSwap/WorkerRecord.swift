@@ -18,6 +18,9 @@ struct WorkerRecord: @unchecked Sendable {
   /// What catches its faults; nil where nothing does.
   let workerGuard: WorkerGuard?
 
+  /// Its place among the domain's records: the lowest that was free when it was registered.
+  var index: UInt32 { unsafe pointer.pointee.index }
+
   private var view: UnsafeMutablePointer<Atomic<UInt>> {
     // SAFETY: the header fixes both offsets, and an atomic word has the layout of the word.
     unsafe (UnsafeMutableRawPointer(pointer) + 64).assumingMemoryBound(to: Atomic<UInt>.self)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "guard.h"
+#include "hitless/health.h"
 
 // Swift binds atomics to these words.
 _Static_assert(__builtin_offsetof(struct hitless_guard, signals) == 88, "as WorkerGuard has it");
@@ -110,14 +111,97 @@ static enum admission admission(struct hitless_breaker *breaker) {
   return ON_TRIAL;
 }
 
-/// Whether the next batch is the candidate's by its share of them, evenly spread.
+/// The next number of a sequence that differs from worker to worker.
+static uint64_t next_random(uint64_t *state, uint32_t worker) {
+  *state = *state * 6364136223846793005u + 2 * (uint64_t)worker + 1442695040888963407u;
+  return *state >> 33;
+}
+
+/// Whether the next batch is one of the `turns` in 65 536, at most half of them, that are drawn.
+///
+/// One in each stretch, at a place that is drawn: evenly spread, and yet not in step with a host that serves
+/// its ports by turns, whose every second batch is of another kind.
+static int is_drawn(struct hitless_guard *guard, uint32_t turns) {
+  uint64_t from = guard->turn;
+  uint64_t to = from + turns;
+  guard->owed += from < guard->drawn && to >= guard->drawn;
+  if (to >= HITLESS_SHARE_ALL) {
+    to -= HITLESS_SHARE_ALL;
+    guard->drawn = 1 + next_random(&guard->random, guard->worker->index) % HITLESS_SHARE_ALL;
+    guard->owed += to >= guard->drawn;
+  }
+  guard->turn = to;
+  uint64_t is_due = guard->owed > 0;
+  guard->owed -= is_due;
+  return (int)is_due;
+}
+
+/// Whether the next batch is the candidate's by its share of them.
 static int is_candidates_turn(struct hitless_guard *guard, const struct hitless_view *view) {
   if (__builtin_expect(view->turns >= HITLESS_SHARE_ALL, 1)) {
     return 1;
   }
-  uint64_t turn = guard->turn + view->turns;
-  guard->turn = turn % HITLESS_SHARE_ALL;
-  return turn >= HITLESS_SHARE_ALL;
+  return view->turns <= HITLESS_SHARE_ALL / 2 ? is_drawn(guard, view->turns)
+                                             : !is_drawn(guard, HITLESS_SHARE_ALL - view->turns);
+}
+
+/// `view` with everything the candidate's, for a batch that has its turn; lives as long as `stable_only`'s.
+static const struct hitless_view *candidate_only(struct hitless_guard *guard,
+                                                 const struct hitless_view *view) {
+  if (__builtin_expect(view->turns >= HITLESS_SHARE_ALL, 1)) {
+    return view;
+  }
+  if (guard->trial.sequence != view->sequence) {
+    guard->trial = *view;
+    guard->trial.share = HITLESS_SHARE_ALL;
+    guard->trial.serving = view->candidate;
+  }
+  return &guard->trial;
+}
+
+/// Of so many batches one is measured, where a side has all of them. A side that has fewer is measured more
+/// often, so that there are as many samples of either.
+#define MEASURED_EVERY 16u
+
+/// The cycle counter if the next batch, of which `side` has `share` of 65 536, is to be measured; else 0.
+///
+/// A distance that is drawn, for the reason that turns are.
+static uint64_t begin_measuring(struct hitless_worker *worker, uint32_t side, uint32_t share) {
+  struct hitless_health *health = worker->health;
+  if (health == 0) {
+    return 0;
+  }
+  if (__builtin_expect(health->left[side] > 1, 1)) {
+    health->left[side]--;
+    return 0;
+  }
+  uint32_t mean = MEASURED_EVERY * share / HITLESS_SHARE_ALL;
+  uint32_t longest = mean > 1 ? 2 * mean - 1 : 1;
+  health->left[side] = 1 + (uint32_t)(next_random(&health->random, worker->index) % longest);
+  uint64_t begin = hitless_ticks();
+  worker->sampling = begin != 0;
+  return begin;
+}
+
+/// Writes down what a batch took that was begun to be measured, unless it was of both sides.
+static void end_measuring(struct hitless_worker *worker, const struct hitless_view *view, uint32_t side,
+                          uint64_t begin) {
+  uint64_t ticks = hitless_ticks() - begin;
+  worker->sampling = 0;
+  if (view->share == 0 || view->share >= HITLESS_SHARE_ALL) {
+    hitless_health_record(worker->health, side, 0, ticks << 8);
+  }
+}
+
+/// Runs a batch of stable's, while there is a candidate to compare it with.
+static int32_t run_stable(struct hitless_worker *worker, struct hitless_guard *guard,
+                          const struct hitless_view *view, hitless_pipeline pipeline, void *batch) {
+  uint64_t begin = begin_measuring(worker, 0, HITLESS_SHARE_ALL - view->turns);
+  int32_t result = pipeline(stable_only(guard, view), batch);
+  if (__builtin_expect(begin != 0, 0)) {
+    end_measuring(worker, view, 0, begin);
+  }
+  return result;
 }
 
 /// After a handler has ended the batch: tells the agent, and runs it again.
@@ -125,6 +209,7 @@ static __attribute__((noinline)) int32_t run_again(struct hitless_guard *guard,
                                                    const struct hitless_view *view,
                                                    hitless_pipeline pipeline, void *batch) {
   guard->caught = 0;
+  guard->worker->sampling = 0;
   if (guard->fault_stack < guard->context.stack) {
     // The frames that were left; below the stack pointer a leaf function may have had 128 bytes more.
     FORGET_STACK(guard->fault_stack - 128, guard->context.stack);
@@ -149,23 +234,10 @@ static __attribute__((noinline)) int32_t run_again(struct hitless_guard *guard,
   return result;
 }
 
-int32_t hitless_guard_run(struct hitless_worker *worker, const struct hitless_view *view,
-                          hitless_pipeline pipeline, void *batch) {
-  struct hitless_guard *guard = worker->guard;
-  if (guard->left == view->sequence) {
-    return pipeline(&guard->fallback, batch);
-  }
-  // The coarse clock is a load; it is late by a tick at most.
-  if (view->deadline != 0 && nanoseconds(CLOCK_MONOTONIC_COARSE) >= view->deadline) {
-    return pipeline(leave_expired(guard, view), batch);
-  }
-  if (!is_candidates_turn(guard, view)) {
-    return pipeline(stable_only(guard, view), batch);
-  }
-  enum admission admitted = admission(view->breaker);
-  if (admitted == HELD_BACK) {
-    return pipeline(stable_only(guard, view), batch);
-  }
+/// Runs a batch of the candidate's; `caught` says afterwards whether it has come to its end.
+static inline int32_t run_caught(struct hitless_worker *worker, struct hitless_guard *guard,
+                                 const struct hitless_view *view, hitless_pipeline pipeline,
+                                 void *batch) {
   if (!IS_GUARDED_MACHINE || !guard->is_catching || hitless_guard_current != 0) {
     return pipeline(view, batch);
   }
@@ -183,12 +255,40 @@ int32_t hitless_guard_run(struct hitless_worker *worker, const struct hitless_vi
   __atomic_store_n(&worker->guarded, mark + 1, __ATOMIC_RELAXED);
   hitless_guard_current = 0;
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  return result;
+#endif
+}
+
+int32_t hitless_guard_run(struct hitless_worker *worker, const struct hitless_view *view,
+                          hitless_pipeline pipeline, void *batch) {
+  struct hitless_guard *guard = worker->guard;
+  if (guard->left == view->sequence) {
+    return pipeline(&guard->fallback, batch);
+  }
+  // The coarse clock is a load; it is late by a tick at most.
+  if (view->deadline != 0 && nanoseconds(CLOCK_MONOTONIC_COARSE) >= view->deadline) {
+    return pipeline(leave_expired(guard, view), batch);
+  }
+  if (!is_candidates_turn(guard, view)) {
+    return run_stable(worker, guard, view, pipeline, batch);
+  }
+  enum admission admitted = admission(view->breaker);
+  if (admitted == HELD_BACK) {
+    return pipeline(stable_only(guard, view), batch);
+  }
+  view = candidate_only(guard, view);
+  // A batch that is split by flow is measured part by part, by the host.
+  uint32_t side = view->share >= HITLESS_SHARE_ALL;
+  uint64_t begin = begin_measuring(worker, side, view->turns);
+  int32_t result = run_caught(worker, guard, view, pipeline, batch);
   if (__builtin_expect(guard->caught != 0, 0)) {
     return run_again(guard, view, pipeline, batch);
+  }
+  if (__builtin_expect(begin != 0, 0)) {
+    end_measuring(worker, view, side, begin);
   }
   if (__builtin_expect(admitted == ON_TRIAL, 0)) {
     __atomic_fetch_add(&view->breaker->successes, 1, __ATOMIC_RELAXED);
   }
   return result;
-#endif
 }

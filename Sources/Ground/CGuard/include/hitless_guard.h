@@ -111,10 +111,16 @@ struct hitless_guard {
   uint64_t fault_stack;
   /// Whether a batch has been seen whose pipeline function calls `hitless_commit`.
   uint64_t marks_commit;
-  /// Batches of 65 536 that the candidate has earned by its share of them and not had yet.
+  /// Which batches are the candidate's by its share of them: how far the stretch has got in which the next
+  /// one was drawn, where it was, what the one after it is drawn from, and how many are still owed.
   uint64_t turn;
+  uint64_t drawn;
+  uint64_t random;
+  uint64_t owed;
   /// The view that it followed last without its candidate: after it was left, or for a batch of stable's.
   struct hitless_view fallback;
+  /// The view that it followed last with all of its candidate, for a batch that is the candidate's by turn.
+  struct hitless_view trial;
   struct hitless_guard_context context;
   struct hitless_guard_report report;
   uint64_t words[HITLESS_GUARD_WORDS];
