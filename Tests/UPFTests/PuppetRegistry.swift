@@ -44,9 +44,26 @@ final class PuppetRegistry: WorkerRegistry, @unchecked Sendable {
 
   /// Puts a generation with this qer in force for every worker.
   func activate(_ build: ReferenceModules.Build) {
+    unsafe publish { sequence in unsafe Self.view(sequence, build) }
+  }
+
+  /// Gives a candidate with this qer some flows of the first build's, of 65 536.
+  func activate(_ build: ReferenceModules.Build, flows share: UInt32) {
+    unsafe publish { sequence in
+      let stable = unsafe Self.view(sequence, .first)
+      var view = unsafe Self.view(sequence, build).pointee
+      unsafe view.candidate = view.stable
+      unsafe view.stable = stable.pointee.stable
+      unsafe view.serving = share == 65_536 ? view.candidate : view.stable
+      unsafe view.share = share
+      return unsafe Self.kept(view)
+    }
+  }
+
+  private func publish(_ make: (UInt64) -> UnsafePointer<hitless_view>) {
     state.withLock { state in
       state.sequence += 1
-      unsafe state.view = Self.view(state.sequence, build)
+      unsafe state.view = make(state.sequence)
       for index in unsafe state.workers.indices {
         let word = unsafe UnsafeMutableRawPointer(state.workers[index])
           .advanced(by: 64).assumingMemoryBound(to: Atomic<UInt>.self)

@@ -31,10 +31,12 @@ final class BatchMemory {
     let copies = try unsafe ZeroedMemory(
       count: packetsAreReadOnly ? PacketShield.byteCount : 0, stride: 1)
     let originals = try ZeroedMemory(count: limit, stride: MemoryLayout<UInt>.stride)
-    memories = [
-      batch, packets, verdicts, updates, entries, outputs, outputEntries, scratch, place, copies,
-      originals,
-    ]
+    let flows = try FlowMemory(limit)
+    memories =
+      [
+        batch, packets, verdicts, updates, entries, outputs, outputEntries, scratch, place, copies,
+        originals,
+      ] + flows.memories
     let record: UnsafeMutablePointer<upf_batch> = unsafe batch.records()
     unsafe record.pointee.size = UInt32(MemoryLayout<upf_batch>.size)
     unsafe record.pointee.packets = UnsafePointer(packets.records())
@@ -53,9 +55,31 @@ final class BatchMemory {
         tables: tables,
         shield: packetsAreReadOnly
           ? PacketShield(copies: copies.base, originals: originals.records()) : nil,
+        flows: flows.room,
         toCore: OutputList(packets: buffers, entries: indices),
-        toAccess: OutputList(packets: buffers + limit, entries: indices + limit)))
+        toAccess: OutputList(packets: buffers + limit, entries: indices + limit),
+        classifyModules: SidedModules(), qerModules: SidedModules()))
     unsafe self.pipeline = pipeline
+  }
+}
+
+/// What splitting a batch by flow needs.
+@safe
+private struct FlowMemory {
+  let memories: [ZeroedMemory]
+  let room: FlowRoom
+
+  init(_ limit: Int) throws(Refusal) {
+    let hashes = try ZeroedMemory(count: limit, stride: 4)
+    let order = try ZeroedMemory(count: limit, stride: 2)
+    let parts = try unsafe ZeroedMemory(
+      count: Int(HITLESS_PARTS), stride: MemoryLayout<hitless_part>.stride)
+    let packets = try unsafe ZeroedMemory(count: limit, stride: MemoryLayout<upf_packet>.stride)
+    let entries = try ZeroedMemory(count: limit, stride: MemoryLayout<BatchEntry>.stride)
+    memories = [hashes, order, parts, packets, entries]
+    unsafe room = FlowRoom(
+      hashes: hashes.records(), order: order.records(), parts: parts.records(),
+      packets: packets.records(), entries: entries.records())
   }
 }
 

@@ -72,11 +72,18 @@ struct PipelineBatch {
   /// Keeps modules from writing to packets, where that is asked for.
   var shield: PacketShield?
 
+  /// Splits the batch while some flows are a candidate's.
+  let flows: FlowRoom
+  /// Which packets the candidate has, a bit for each.
+  var sides: UInt32 = 0
+  /// How many packets the batch has, also while modules see only a part of it.
+  var total = 0
+
   var toCore: OutputList
   var toAccess: OutputList
-  /// Which modules ran.
-  var classifyModule: UnsafePointer<hitless_module_info>?
-  var qerModule: UnsafePointer<hitless_module_info>?
+  /// Which modules ran, for stable's packets and for the candidate's.
+  var classifyModules: SidedModules
+  var qerModules: SidedModules
   var invalidUpdates: UInt64 = 0
 
   /// Bytes of scratch for one packet.
@@ -88,28 +95,61 @@ struct PipelineBatch {
     get { unsafe Int(batch.pointee.count) }
   }
 
-  /// Runs the batch on the generation of `view`; 0, or what kept it from reaching the commit point.
+  /// Runs the batch on the generations of `view`; 0, or what kept it from reaching the commit point.
   @inline(__always)
   mutating func run(_ view: UnsafePointer<hitless_view>) -> Int32 {
-    guard let generation = unsafe view.pointee.serving else { return 1 }
-    guard
-      let classify = unsafe hitless_table(view, classifySlot)?
-        .assumingMemoryBound(to: upf_classify_table.self).pointee.process,
-      let enforce = unsafe hitless_table(view, qerSlot)?
-        .assumingMemoryBound(to: upf_qer_table.self).pointee.process
-    else { return 2 }
+    guard unsafe view.pointee.serving != nil else { return 1 }
+    // A run that was left in the middle has left only a part of the batch to be seen.
+    let count = unsafe total
+    unsafe select(first: 0, count: count)
     unsafe begin()
-    unsafe classifyModule = generation.pointee.modules[Int(classifySlot)]
-    unsafe qerModule = generation.pointee.modules[Int(qerSlot)]
-    let (packets, count) = unsafe (packets, count)
+    let parts = unsafe divide(view, among: count)
+    unsafe noteModules(parts)
+    let packets = unsafe packets
     unsafe shield?.raise(packets, count: count)
-    unsafe classify(tables.pointee.classify, batch)
+    let isClassified = unsafe serve(parts, slot: classifySlot) { table in
+      let table = unsafe table.assumingMemoryBound(to: upf_classify_table.self)
+      return unsafe table.pointee.process?(tables.pointee.classify, batch) != nil
+    }
+    if parts > 1 { unsafe select(first: 0, count: count) }
     if unsafe workerCount > 1 { unsafe steer() }
     unsafe prefetchRecords()
-    unsafe enforce(tables.pointee.enforce, batch)
+    let isEnforced = unsafe serve(parts, slot: qerSlot) { table in
+      let table = unsafe table.assumingMemoryBound(to: upf_qer_table.self)
+      return unsafe table.pointee.process?(tables.pointee.enforce, batch) != nil
+    }
+    if parts > 1 { unsafe select(first: 0, count: count) }
     unsafe shield?.lower(packets, count: count)
+    guard isClassified, isEnforced else { return 2 }
+    if parts > 1 { unsafe join(parts) }
     if let guarded = unsafe guarded { unsafe hitless_commit(guarded) }
     unsafe commit()
     return 0
+  }
+
+  /// Remembers whose packets are counted under which build.
+  @inline(__always)
+  private mutating func noteModules(_ partCount: Int) {
+    unsafe classifyModules = unsafe SidedModules()
+    unsafe qerModules = unsafe SidedModules()
+    for index in 0..<partCount {
+      let part = unsafe flows.parts[index]
+      guard let generation = unsafe part.generation, unsafe part.count > 0 else { continue }
+      let isCandidate = unsafe sides >> part.first & 1 == 1
+      unsafe classifyModules.note(generation.pointee.modules[Int(classifySlot)], isCandidate)
+      unsafe qerModules.note(generation.pointee.modules[Int(qerSlot)], isCandidate)
+    }
+  }
+}
+
+/// The module of a slot on either side; one side only, unless a batch is split by flow.
+@unsafe
+struct SidedModules: BitwiseCopyable {
+  var stable: UnsafePointer<hitless_module_info>?
+  var candidate: UnsafePointer<hitless_module_info>?
+
+  @inline(__always)
+  mutating func note(_ module: UnsafePointer<hitless_module_info>?, _ isCandidate: Bool) {
+    if isCandidate { unsafe candidate = module } else { unsafe stable = module }
   }
 }

@@ -41,7 +41,7 @@ package final class UserPlane: Sendable {
         index: index, workerCount: count, n3: seat.n3, n6: seat.n6,
         n3Address: options.n3Address.rawValue, doorbell: seat.doorbell,
         slots: (options.classifySlot, options.qerSlot),
-        packetsAreReadOnly: options.packetsAreReadOnly)
+        packetsAreReadOnly: options.packetsAreReadOnly, signals: options.signals)
       workers.append(
         try unsafe Worker(
           configuration, state: state, publisher: publisher, group: group,

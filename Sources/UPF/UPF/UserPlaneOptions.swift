@@ -45,6 +45,8 @@ package struct UserPlaneOptions: Sendable {
   /// Whether modules get copies of the packets that cannot be written to, at the price of two system
   /// calls per batch.
   package var packetsAreReadOnly = false
+  /// What the agent is told of, for the comparison of a candidate with stable; the numbers are the agent's.
+  package var signals = HealthSignals()
   /// Bytes of the ring from each worker to each other one.
   package var handoverByteCount = 1 << 20
 
@@ -72,4 +74,5 @@ struct WorkerConfiguration {
   let doorbell: Doorbell
   let slots: (classify: UInt32, qer: UInt32)
   let packetsAreReadOnly: Bool
+  let signals: HealthSignals
 }

@@ -64,6 +64,7 @@ extension Worker {
     let count = unsafe pipeline.pointee.count
     if count > 0 {
       unsafe pipeline.pointee.batch.pointee.now = now
+      unsafe pipeline.pointee.total = count
       unsafe pipeline.pointee.guarded = worker
       unsafe pipeline.pointee.shield?.reset()
       let status = unsafe hitless_run_batch(worker, runPipeline, pipeline)
@@ -76,6 +77,7 @@ extension Worker {
     }
     if replies.count > 0 { pending.repliesFailed = UInt64(replies.send(through: n3)) }
     unsafe settle(chunk)
+    if count > 0 { unsafe signals.report(pipeline, to: worker) }
   }
 
   /// Passes the fate of one packet of the batch on, and answers for tunnels that do not exist.

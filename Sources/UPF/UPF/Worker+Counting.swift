@@ -62,8 +62,8 @@ extension Worker {
     guard pending.didRun else { return }
     unsafe counters.cells.add(1, to: CounterIndex.batches)
     unsafe counters.cells.add(pipeline.pointee.invalidUpdates, to: CounterIndex.invalidUpdates)
-    unsafe countBuild(.classify, pipeline.pointee.classifyModule, &identified.0)
-    unsafe countBuild(.qer, pipeline.pointee.qerModule, &identified.1)
+    unsafe countBuilds(.classify, pipeline.pointee.classifyModules, &identified.0)
+    unsafe countBuilds(.qer, pipeline.pointee.qerModules, &identified.1)
     countMarks()
   }
 
@@ -89,8 +89,18 @@ extension Worker {
     unsafe cells.add(bytes, to: end + 1)
   }
 
+  @inline(__always)
+  private func countBuilds(
+    _ slot: ModuleSlot, _ modules: SidedModules, _ identified: inout UInt64
+  ) {
+    let count = unsafe pipeline.pointee.count
+    let candidates = unsafe pipeline.pointee.candidateCount
+    unsafe countBuild(slot, modules.stable, count - candidates, &identified)
+    unsafe countBuild(slot, modules.candidate, candidates, &identified)
+  }
+
   private func countBuild(
-    _ slot: ModuleSlot, _ module: UnsafePointer<hitless_module_info>?,
+    _ slot: ModuleSlot, _ module: UnsafePointer<hitless_module_info>?, _ packets: Int,
     _ identified: inout UInt64
   ) {
     guard let module = unsafe module else { return }
@@ -100,7 +110,7 @@ extension Worker {
       identified |= 1 << UInt64(index)
     }
     let cell = CounterIndex.builds + 2 * (slot.rawValue * CounterIndex.buildLimit + index)
-    unsafe count(UInt64(pipeline.pointee.count), 1, at: cell)
+    count(UInt64(packets), 1, at: cell)
   }
 
   /// Counts runs of packets with the same mark.

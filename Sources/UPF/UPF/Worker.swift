@@ -44,6 +44,7 @@ final class Worker: @unchecked Sendable {
   let rings: HandoverRings
   let replies: ReplyQueue
   let memory: BatchMemory
+  let signals: HealthSignals
   let pipeline: UnsafeMutablePointer<PipelineBatch>
 
   /// Fates of the packets that were received together.
@@ -83,6 +84,7 @@ final class Worker: @unchecked Sendable {
       slots: configuration.slots, worker: configuration.index,
       workerCount: configuration.workerCount, state: state, tables: tables,
       packetsAreReadOnly: configuration.packetsAreReadOnly)
+    signals = configuration.signals
     unsafe pipeline = memory.pipeline
     let limit = Int(UPF_BATCH_MAX)
     let fateMemory = try ZeroedMemory(count: 2 * limit, stride: 1)
