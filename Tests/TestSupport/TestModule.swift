@@ -11,6 +11,8 @@ package struct TestModule: Sendable {
   package var markedConstant = 1
   /// A constant inside a function that is not marked.
   package var unmarkedConstant = 1
+  /// How often the marked function goes round a loop that does nothing, to take time.
+  package var loops = 0
   /// More members of the function table.
   package var tableExtra = ""
   /// Bodies of the hooks, in C; nil leaves a hook out.
@@ -74,7 +76,7 @@ package struct TestModule: Sendable {
         .states = {\(schemas)}, .name = "\(name)" }
       struct table { int (*answer)(int); int (*other)(int); \(tableExtra) };
       \(more)
-      HITLESS_PATCHABLE static int answer(int x) { return x * 3 + \(markedConstant); }
+      HITLESS_PATCHABLE static int answer(int x) { \(loop) return x * 3 + \(markedConstant); }
       __attribute__((noinline)) static int other(int x) { \(calls) return x * 5 + \(unmarkedConstant); }
       static const struct table table = {answer, other};
       HITLESS_NOTE static const struct hitless_module_note note = {
@@ -86,6 +88,10 @@ package struct TestModule: Sendable {
         .table = &table\(hooks) };
       \(extra)
       """
+  }
+
+  private var loop: String {
+    loops > 0 ? "for (volatile int left = \(loops); left > 0; left--) {}" : ""
   }
 
   private var hookFunctions: String {

@@ -115,6 +115,19 @@ final class RunningDaemon {
     return found
   }
 
+  /// Takes a packet for the data network if there is one.
+  func nextFromCoreNow() -> Bool {
+    var room = [UInt8](repeating: 0, count: 9217)
+    return unsafe room.withUnsafeMutableBufferPointer { bytes in
+      var packet = unsafe PacketBuffer()
+      unsafe packet.bytes = bytes.baseAddress
+      unsafe packet.capacity = UInt32(bytes.count)
+      return unsafe withUnsafeMutablePointer(to: &packet) { pointer in
+        unsafe core?.read(into: UnsafeMutableBufferPointer(start: pointer, count: 1)).count ?? 0
+      } > 0
+    }
+  }
+
   /// The next packet for the data network, or nil when none comes.
   func nextFromCore() -> [UInt8]? {
     var room = [UInt8](repeating: 0, count: 9217)

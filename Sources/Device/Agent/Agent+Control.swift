@@ -1,6 +1,7 @@
 internal import AgentControl
 internal import Bytes
 internal import Platform
+internal import Probation
 internal import Refusal
 
 extension Agent {
@@ -24,7 +25,8 @@ extension Agent {
     case "install": return try installed(request)
     case "activate":
       let number = try transaction(request)
-      return swapped(number, try activate(number))
+      let plan = try RolloutPlan(request, confirmTimeout: options.confirmTimeout)
+      return swapped(number, try activate(number, plan))
     case "confirm":
       let number = try transaction(request)
       return swapped(number, try confirm(number))

@@ -40,6 +40,11 @@ extension Agent {
     }
     return try exclusively("exercise", number) { () throws(Refusal) in
       let (running, transaction) = try current(number, in: [.staged, .active, .rolledBack])
+      guard transaction.state != .active || transaction.rollout == nil else {
+        throw Refusal(
+          .state, "transaction \(number) is being rolled out step by step",
+          hint: "exercise it before it is activated, or after a rollback")
+      }
       try record("exercising", number, "\(count) swaps")
       try journal.beginTrial(number)
       defer { if transaction.state != .active { endTrial(journal.trialCount) } }

@@ -110,6 +110,7 @@ extension Agent {
       "modules": describe(modules: transaction.modules),
       "stage_ns": .unsigned(transaction.stageNanoseconds),
       "confirm_within_ns": remaining.map { .unsigned($0) } ?? .null,
+      "rollout": transaction.rollout.map { $0.cbor(at: MonotonicClock.now) } ?? .null,
     ])
   }
 

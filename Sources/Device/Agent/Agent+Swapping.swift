@@ -4,38 +4,46 @@ internal import HotSwap
 internal import Journal
 internal import PatchFormat
 internal import Platform
+package import Probation
 package import Refusal
 internal import Staging
 internal import Verification
 
 extension Agent {
-  /// Puts the staged candidate in force for every worker.
+  /// Puts the staged candidate in force: for every worker at once, or as `plan` says.
   ///
   /// A worker that has not passed at the deadline is named in the report and in an event; it goes on
   /// with what it has, which stays mapped. A rolled-back candidate may be activated again.
-  package func activate(_ number: UInt64) throws(Refusal) -> SwapReport {
+  package func activate(
+    _ number: UInt64, _ plan: RolloutPlan? = nil
+  ) throws(Refusal) -> SwapReport {
     let swap = try exclusively("activate", number) { () throws(Refusal) in
+      try check(plan)
       let (running, transaction) = try current(number, in: [.staged, .rolledBack])
       try record("activating", number, "generation \(transaction.generation.number)")
       try journal.beginTrial(number)
-      let confirmBy =
-        options.confirmTimeout > 0 ? Deadline.after(options.confirmTimeout).time : nil
+      let rollout = plan.map { Rollout($0, reading(running.domain)) }
+      let confirmBy = rollout?.confirmBy ?? options.confirmBy
       let publication = try onTrial { () throws(Refusal) in
         try beginGuarding(in: running.domain)
         announce(transaction.generation, in: running.domain)
         transaction.generation.breaker.close()
         // Guarded workers keep the deadline themselves: an agent that gets no processor cannot.
         return try running.domain.publish(
-          stable: running.stable, candidate: transaction.generation, deadline: confirmBy ?? 0)
+          stable: running.stable, candidate: transaction.generation,
+          placement: plan.map { placement($0, step: 0, in: running.domain) } ?? .everywhere,
+          deadline: confirmBy ?? 0)
       }
       state.withLock { state in
         state.transaction?.state = .active
         state.transaction?.confirmBy = confirmBy
+        state.transaction?.rollout = rollout
         state.transaction?.faults = 0
         state.counters.activations += 1
       }
       startTimerIfNeeded()
-      return PublishedSwap(running.domain, publication, number, "activated")
+      return PublishedSwap(
+        running.domain, publication, number, "activated", detail: rollout?.stepText)
     }
     return finish(swap)
   }
@@ -76,6 +84,13 @@ extension Agent {
   /// Makes the active candidate stable: first on the device, for the next start, then here.
   @discardableResult
   package func confirm(_ number: UInt64) throws(Refusal) -> SwapReport {
+    try confirm(number, asked: true)
+  }
+
+  /// The same for a rollout that confirms by itself, whose health has been decided about already.
+  @discardableResult
+  func confirm(_ number: UInt64, asked: Bool) throws(Refusal) -> SwapReport {
+    var health: String?
     let swap = try exclusively("confirm", number) { () throws(Refusal) in
       let (running, transaction) = try current(number, in: [.active])
       if let confirmBy = transaction.confirmBy, Deadline.at(confirmBy).hasPassed {
@@ -84,6 +99,7 @@ extension Agent {
           hint: "it is rolled back; activate it again, and confirm it in time")
       }
       try requireNoFault(transaction, in: running.domain)
+      health = asked ? try requireLastStep(transaction) : "healthy"
       try persist(transaction)
       let fallback = Fallback(generation: running.stable, modules: running.modules)
       // Workers use the candidate already. From here on it is what they fall back to as well: for them
@@ -105,7 +121,9 @@ extension Agent {
       }
       // Objects of sets before the last; what cannot be removed now goes next time.
       _ = try? journal.collect(keeping: Set(running.modules.map(\.image.digest)))
-      return publication.map { PublishedSwap(running.domain, $0, number, "confirmed") }
+      return publication.map {
+        PublishedSwap(running.domain, $0, number, "confirmed", detail: health)
+      }
     }
     defer { releaseOldGenerations() }
     if let swap { return finish(swap) }
@@ -217,67 +235,6 @@ extension Agent {
   func unload(_ module: MappedModule, _ domain: SwapDomain) {
     guard (try? domain.unload(module)) != nil else { return }
     note("unmapped", 0, "\(module.name) \(module.version), build-id \(module.buildID.hex)")
-  }
-}
-
-extension Agent.State {
-  /// Whether nobody waits any more for the confirmation that was due at `confirmBy`.
-  fileprivate func waitsNoMore(_ confirmBy: UInt64) -> Bool {
-    isClosed || transaction?.confirmBy != confirmBy
-  }
-}
-
-extension Agent {
-  /// How long the timer waits after a rollback that was refused.
-  private static let timerPause: UInt64 = 100_000_000
-
-  /// Starts the dead-man timer when something waits to be confirmed and it does not run yet.
-  ///
-  /// It is a thread of its own, independent of whoever asked for the activation, and ends when nothing
-  /// waits any more.
-  private func startTimerIfNeeded() {
-    let isNeeded = state.withLock { state -> Bool in
-      guard state.transaction?.confirmBy != nil, state.timer == .idle else { return false }
-      state.timer = .running
-      return true
-    }
-    guard isNeeded else { return }
-    do throws(SystemError) {
-      try SystemThread.start("hitless-timer", at: options.threads) { [self] in runTimer() }
-        .detach()
-    } catch {
-      state.withLock { $0.timer = .idle }
-      note("overdue", 0, "no thread for the confirm timer: \(error)")
-    }
-  }
-
-  private func runTimer() {
-    while let (number, confirmBy) = waitingTransaction() {
-      let isSettled = state.wait(until: .at(confirmBy)) { $0.waitsNoMore(confirmBy) ? true : nil }
-      guard isSettled == nil else { continue }
-      // Late, but never in the middle of something else; what that is may settle it as well.
-      _ = state.wait(until: .after(.max)) { state in
-        state.operation == nil || state.waitsNoMore(confirmBy) ? true : nil
-      }
-      guard state.withLock({ !$0.waitsNoMore(confirmBy) }) else { continue }
-      if (try? rollback(number, because: .notConfirmed, detail: "not confirmed in time")) == nil {
-        // Somebody was faster, or there is no memory for a view: look again soon.
-        _ = state.wait(until: .after(Self.timerPause)) { $0.isClosed ? true : nil }
-      }
-    }
-  }
-
-  /// What waits to be confirmed; when nothing does, the timer's thread is over.
-  private func waitingTransaction() -> (UInt64, UInt64)? {
-    state.withLock { state in
-      if !state.isClosed, let transaction = state.transaction,
-        let confirmBy = transaction.confirmBy
-      {
-        return (transaction.number, confirmBy)
-      }
-      state.timer = .idle
-      return nil
-    }
   }
 }
 

@@ -32,6 +32,8 @@ package final class Agent: Sendable {
   /// What changes; guarded by the monitor and never held during anything that blocks.
   struct State {
     var slots: [SlotOptions] = []
+    /// What workers count, in the order of definition; the first one's number is 1.
+    var signals: [HealthSignal] = []
     var running: Running?
     var transaction: Transaction?
     var transactionCount: UInt64 = 0
@@ -76,6 +78,9 @@ package final class Agent: Sendable {
     /// Faults of candidates from which workers came back to stable.
     package var faults: UInt64 = 0
   }
+
+  /// What a transaction has to be confirmed when nothing else is said, in nanoseconds; 0: for ever.
+  package var confirmTimeout: UInt64 { options.confirmTimeout }
 
   /// Opens the agent: takes the state directory and reads the keys; workers notice nothing.
   package init(_ options: AgentOptions) throws(Refusal) {

@@ -1,6 +1,7 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 internal import Agent
 public import CHitless
+internal import Probation
 internal import Refusal
 
 // The C ABI of hitless/host.h. Each function checks its pointers and sizes, translates, calls the agent
@@ -30,6 +31,20 @@ public func hitless_slot_define(
     let options = unsafe try required(options, "options")
     let result = unsafe try required(slot, "slot")
     unsafe result.pointee = try agent.defineSlot(unsafe SlotOptions(reading: options))
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_signal_define(
+  _ agent: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ kind: Int32,
+  _ signal: UnsafeMutablePointer<UInt32>!
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    let agent = unsafe try AgentHandle.agent(agent)
+    let result = unsafe try required(signal, "signal")
+    let name = unsafe try text(required(name, "name"), "name")
+    unsafe result.pointee = try agent.defineSignal(name, SignalKind(reading: kind))
   }
 }
 
@@ -97,6 +112,24 @@ public func hitless_patch_activate(
 ) -> hitless_status {
   answering { () throws(Refusal) in
     _ = try unsafe AgentHandle.agent(agent).activate(transaction)
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_patch_rollout(
+  _ agent: OpaquePointer!, _ transaction: UInt64,
+  _ activation: UnsafePointer<hitless_activation>!
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    let agent = unsafe try AgentHandle.agent(agent)
+    guard let activation = unsafe activation else {
+      _ = try agent.activate(transaction)
+      return
+    }
+    let plan = try unsafe RolloutPlan(
+      reading: activation, confirmTimeout: agent.confirmTimeout)
+    _ = try agent.activate(transaction, plan)
   }
 }
 

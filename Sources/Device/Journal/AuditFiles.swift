@@ -10,6 +10,9 @@ package struct AuditFiles: Equatable, Sendable {
   /// Name of the part before the last rotation.
   package static let rotatedName = AuditLog.rotatedName
 
+  /// Most bytes that one part has.
+  package static let sizeLimit = AuditLog.fileLimit
+
   package let rotated: [UInt8]
   package let current: [UInt8]
 

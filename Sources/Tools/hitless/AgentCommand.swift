@@ -18,11 +18,12 @@ struct AgentCommand: ParsableCommand {
         hitless agent --socket /run/upf/hitless.sock install qer.hlp
         hitless agent --socket /run/upf/hitless.sock activate
         hitless agent --socket /run/upf/hitless.sock confirm
+        hitless agent --socket /run/upf/hitless.sock activate --canary flows:5% --auto-confirm
       """,
     subcommands: [
       AgentListCommand.self, AgentInstallCommand.self, AgentActivateCommand.self,
       AgentConfirmCommand.self, AgentRollbackCommand.self, AgentWatchCommand.self,
-      AgentDoctorCommand.self, AgentExerciseCommand.self,
+      AgentDoctorCommand.self, AgentExerciseCommand.self, AgentReplayCommand.self,
     ])
 
   @OptionGroup var connection: AgentConnection

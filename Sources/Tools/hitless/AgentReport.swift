@@ -137,10 +137,23 @@ enum AgentReport {
     if let stage = transaction["stage_ns"]?.unsignedValue {
       lines.append("  staged in \(microseconds(stage))")
     }
+    lines += rollout(transaction["rollout"]?.namedValue)
     if let left = transaction["confirm_within_ns"]?.unsignedValue {
       lines.append("  rolls back in \(left / 1_000_000_000) s unless confirmed")
     }
     return lines
+  }
+
+  /// Where a rollout stands, and what was found last.
+  private static func rollout(_ rollout: [String: CBOR]?) -> [String] {
+    guard let rollout else { return [] }
+    let next = (rollout["next_decision_ns"]?.unsignedValue ?? 0) / 1_000_000
+    let verdict = rollout["verdict"]?.textValue ?? "not looked at yet"
+    let why = rollout["why"]?.textValue.map { $0.isEmpty ? "" : " (\($0))" } ?? ""
+    return [
+      "  rollout: \(text(rollout["text"])), next decision in \(next / 1000).\(next % 1000 / 100) s",
+      "  health: \(verdict)\(why)",
+    ]
   }
 
   private static func modules(_ item: CBOR?) -> [String] {

@@ -40,15 +40,33 @@ struct AgentInstallCommand: AgentVerb {
 /// Puts the candidate in force.
 struct AgentActivateCommand: AgentVerb {
   static let configuration = CommandConfiguration(
-    commandName: "activate", abstract: "Put the staged candidate in force for every worker.")
+    commandName: "activate",
+    abstract: "Put the staged candidate in force, for every worker at once or step by step.",
+    discussion: """
+      Without options every worker has the candidate with its next batch, and somebody confirms it. With \
+      any of them it is a rollout: the candidate gets a share, and when it has done as well as stable \
+      under the same load for long enough, the next larger one. As soon as it does worse \
+      (more errors, more drops or far fewer, longer batches) everything is back on stable; and so \
+      it is when the time is over and too little was seen, or nobody has confirmed.
 
+      'worker' gives whole workers to the candidate, 'batches' a share of every worker's batches, 'flows' a \
+      share of the flows, each of which stays with it. 'list' and 'watch' show how it goes on.
+
+      Examples:
+        hitless agent activate --canary worker:1 --dwell 1m
+        hitless agent activate --canary flows:1% --steps 10%,50%,100% --auto-confirm
+        hitless agent activate --auto-confirm --confirm-within 5m --threshold min-samples=500
+      """)
+
+  @OptionGroup var rollout: RolloutOptions
   @OptionGroup var choice: TransactionChoice
   @ParentCommand var parent: AgentCommand
   @OptionGroup var connection: AgentConnection
   @Flag(help: "Print the answer as one JSON object.") var json = false
 
   func run() throws {
-    try show(ControlRequest("activate", choice.arguments), AgentReport.swapped)
+    let arguments = choice.arguments.merging(rollout.arguments) { $1 }
+    try show(ControlRequest("activate", arguments), AgentReport.swapped)
   }
 }
 

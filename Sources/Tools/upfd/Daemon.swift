@@ -4,6 +4,7 @@ internal import GTPU
 internal import Glibc
 internal import PacketIO
 internal import Platform
+internal import Probation
 internal import Refusal
 internal import UPF
 
@@ -32,6 +33,7 @@ final class Daemon {
       qerSlot: slots.qer)
     options.limits = RuleLimits()
     options.packetsAreReadOnly = command.readOnlyPackets
+    options.signals = try Self.defineSignals(agent)
     plane = try UserPlane(options, sessions: sessions)
   }
 
@@ -48,6 +50,17 @@ final class Daemon {
         "name the public key of whoever signs the patches: 'hitless keygen' makes a pair"
       throw refusal
     }
+  }
+
+  /// Tells the agent what workers count, so that it can judge candidates by it.
+  private static func defineSignals(_ agent: Agent) throws(Refusal) -> HealthSignals {
+    var signals = HealthSignals()
+    for definition in HealthSignals.definitions {
+      let number = try agent.defineSignal(
+        definition.name, definition.isError ? .errors : .drops)
+      signals.tell(definition.fate, as: number)
+    }
+    return signals
   }
 
   private static func seats(_ command: RunCommand) throws(Refusal) -> [WorkerSeat] {

@@ -1,0 +1,82 @@
+internal import Journal
+internal import Platform
+internal import Refusal
+
+/// When somebody must look at a transaction, whoever asked for it being there or not.
+struct DueLook: Equatable, Sendable {
+  let transaction: UInt64
+  /// Nanoseconds of CLOCK_MONOTONIC.
+  let time: UInt64
+  /// Whether its health decides; else it is rolled back.
+  let isRollout: Bool
+}
+
+extension Agent.State {
+  /// The next look; nil when nothing waits.
+  var due: DueLook? {
+    guard !isClosed, let transaction, transaction.state == .active,
+      let confirmBy = transaction.confirmBy
+    else { return nil }
+    guard let rollout = transaction.rollout else {
+      return DueLook(transaction: transaction.number, time: confirmBy, isRollout: false)
+    }
+    return DueLook(
+      transaction: transaction.number, time: min(rollout.nextLook, confirmBy), isRollout: true)
+  }
+}
+
+extension Agent {
+  /// How long the timer waits after something that was refused.
+  private static let timerPause: UInt64 = 100_000_000
+
+  /// Starts the dead-man timer when something waits to be decided and it does not run yet.
+  ///
+  /// It is a thread of its own, independent of whoever asked for the activation, and ends when nothing
+  /// waits any more.
+  func startTimerIfNeeded() {
+    let isNeeded = state.withLock { state -> Bool in
+      guard state.due != nil, state.timer == .idle else { return false }
+      state.timer = .running
+      return true
+    }
+    guard isNeeded else { return }
+    do throws(SystemError) {
+      try SystemThread.start("hitless-timer", at: options.threads) { [self] in runTimer() }
+        .detach()
+    } catch {
+      state.withLock { $0.timer = .idle }
+      note("overdue", 0, "no thread for the confirm timer: \(error)")
+    }
+  }
+
+  private func runTimer() {
+    while let due = nextDue() {
+      let isOver = state.wait(until: .at(due.time)) { $0.due != due ? true : nil }
+      guard isOver == nil else { continue }
+      // Late, but never in the middle of something else; what that is may settle it as well.
+      _ = state.wait(until: .after(.max)) { state in
+        state.operation == nil || state.due != due ? true : nil
+      }
+      guard state.withLock({ $0.due == due }) else { continue }
+      if !carryOut(due) {
+        // Somebody was faster, or there is no memory for a view: look again soon.
+        _ = state.wait(until: .after(Self.timerPause)) { $0.isClosed ? true : nil }
+      }
+    }
+  }
+
+  private func carryOut(_ due: DueLook) -> Bool {
+    guard !due.isRollout else { return look(at: due.transaction) }
+    return
+      (try? rollback(due.transaction, because: .notConfirmed, detail: "not confirmed in time"))
+      != nil
+  }
+
+  /// What waits; when nothing does, the timer's thread is over.
+  private func nextDue() -> DueLook? {
+    state.withLock { state in
+      if state.due == nil { state.timer = .idle }
+      return state.due
+    }
+  }
+}
