@@ -91,7 +91,8 @@ struct ExplainTests {
     (20, "signature"),
     (21, "untrusted-key"), (22, "integrity"), (30, "rollback"), (31, "expired"), (32, "mixed"),
     (40, "not-for-target"), (41, "wrong-base"), (42, "bad-elf"), (43, "path"), (50, "race"),
-    (51, "busy"), (52, "state"), (60, "no-space"), (61, "io"), (70, "health"),
+    (51, "busy"), (52, "state"), (53, "frozen"), (60, "no-space"), (61, "io"),
+    (70, "health"), (71, "breaker-open"), (72, "quarantined"),
   ]
   let bench: Workbench
 

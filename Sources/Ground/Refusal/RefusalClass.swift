@@ -36,12 +36,18 @@ package enum RefusalClass: Int32, CaseIterable, Sendable {
   case busy = 51
   /// Not legal in this state.
   case state = 52
+  /// No patch is taken until an operator releases the agent.
+  case frozen = 53
   /// No space, or another resource is used up.
   case noSpace = 60
   /// Input or output failed.
   case io = 61
   /// Probation failed and the candidate was rolled back.
   case health = 70
+  /// The patch has failed a while ago: it may be tried again when the wait is over.
+  case breakerOpen = 71
+  /// The patch has failed too often: refused until an operator releases it.
+  case quarantined = 72
 }
 
 extension RefusalClass {
@@ -65,9 +71,12 @@ extension RefusalClass {
     case .race: "race"
     case .busy: "busy"
     case .state: "state"
+    case .frozen: "frozen"
     case .noSpace: "no-space"
     case .io: "io"
     case .health: "health"
+    case .breakerOpen: "breaker-open"
+    case .quarantined: "quarantined"
     }
   }
 }

@@ -26,7 +26,8 @@ extension RefusalClass {
     case .signature, .untrustedKey, .integrity: trustProse
     case .rollback, .expired, .mixed: freshnessProse
     case .notForTarget, .wrongBase, .badELF, .path: targetProse
-    case .race, .busy, .state, .noSpace, .io, .health: operationProse
+    case .race, .busy, .state, .noSpace, .io: operationProse
+    case .frozen, .health, .breakerOpen, .quarantined: protectionProse
     }
   }
 
@@ -180,11 +181,35 @@ extension RefusalClass {
         "The disk, a quota, memory or the number of open files. Nothing was left half done.",
         "Make room and try again; what was in force stays in force."
       )
-    case .io:
+    default:
       (
         "Reading or writing failed.",
         "The operating system said why; the message repeats it with the path.",
         "Check that the file exists, its owner and mode, and the file system."
+      )
+    }
+  }
+
+  private var protectionProse: (String, String, String) {
+    switch self {
+    case .frozen:
+      (
+        "The agent takes no patch until an operator releases it.",
+        "Somebody has frozen it, or modules failed to load too often: traffic is on stable meanwhile.",
+        "'hitless agent list' says who, when and why; 'hitless agent release' ends it."
+      )
+    case .breakerOpen:
+      (
+        "The patch has failed, and the wait before the next try is not over.",
+        "A candidate that has just failed would fail again; each failure makes the wait longer.",
+        "Wait as long as the message says, or take the next patch; 'hitless agent release --patch ID'"
+          + " ends the wait."
+      )
+    case .quarantined:
+      (
+        "The patch has failed too often and is in quarantine.",
+        "Whatever is wrong with it has not gone away by waiting; a restart does not forget it.",
+        "Ask the vendor for another patch. 'hitless agent release --patch ID' lets this one in again."
       )
     default:
       (

@@ -45,12 +45,18 @@ enum {
   HITLESS_STATUS_BUSY = 51,
   /// Not legal in this state.
   HITLESS_STATUS_STATE = 52,
+  /// No patch is taken until an operator releases the agent.
+  HITLESS_STATUS_FROZEN = 53,
   /// No space, or another resource is used up.
   HITLESS_STATUS_NO_SPACE = 60,
   /// Input or output failed.
   HITLESS_STATUS_IO = 61,
   /// Probation failed and the candidate was rolled back.
-  HITLESS_STATUS_HEALTH = 70
+  HITLESS_STATUS_HEALTH = 70,
+  /// The patch has failed a while ago: it may be tried again when the wait is over.
+  HITLESS_STATUS_BREAKER_OPEN = 71,
+  /// The patch has failed too often: refused until an operator releases it.
+  HITLESS_STATUS_QUARANTINED = 72
 };
 
 #endif
