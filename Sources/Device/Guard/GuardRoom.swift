@@ -107,12 +107,16 @@ package final class GuardRoom: @unchecked Sendable {
   }
 
   /// Waits for the next fault, which the caller then answers for; nil when the room is closed.
-  package func nextFault() -> GuardFault? {
+  ///
+  /// `look` is called whenever there is none to be found: a worker wakes this thread after each fault, also when
+  /// there was no room for its report.
+  package func nextFault(elseLook look: () -> Void = {}) -> GuardFault? {
     while !isStopping.load(ordering: .acquiring) {
       for one in all {
         guard let fault = one.peek() else { continue }
         return fault
       }
+      look()
       wake.wait()
     }
     return nil

@@ -34,6 +34,13 @@ package struct BreakerWord: @unchecked Sendable {
   /// Admits every batch.
   package func close() { unsafe bits.pointee.store(0, ordering: .relaxed) }
 
+  /// Admits every batch after a trial; false when a worker has just failed.
+  package func closeAfterTrial() -> Bool {
+    unsafe bits.pointee.compareExchange(
+      expected: UInt64(HITLESS_BREAKER_HALF_OPEN), desired: 0, ordering: .relaxed
+    ).exchanged
+  }
+
   /// Admits `batches` more, and none after them until it is closed.
   package func halfOpen(batches: Int64) {
     unsafe count.pointee.store(0, ordering: .relaxed)

@@ -69,6 +69,7 @@ extension MappedModule {
   ///
   /// On failure the image stays mapped: a leak, never a hazard.
   func unmap(_ evidence: consuming Unreachable) throws(Refusal) {
+    try endReading()
     if case .attached(let privateData, _) = evidence.before, let hook = unsafe hooks.detach {
       // SAFETY: this is the pointer that `attach` left; nobody else uses the module any more.
       unsafe hook(UnsafeMutableRawPointer(bitPattern: privateData))

@@ -2,6 +2,7 @@ package import CHitless
 internal import Glibc
 internal import Platform
 package import Refusal
+internal import Synchronization
 
 /// A module that is mapped into this process and has been shown to be the one that was verified.
 ///
@@ -28,6 +29,9 @@ package final class MappedModule: @unchecked Sendable {
   let image: LoadedImage
   let hooks: ModuleHooks
   let phase = Guarded(Phase.mapped)
+  /// Who is reading the image, and whether anybody may; see `bytes(of:)`.
+  let readers = Atomic<Int>(0)
+  let isReadable = Atomic<Bool>(true)
 
   /// Where a module stands between mapping and unmapping.
   enum Phase: Sendable {

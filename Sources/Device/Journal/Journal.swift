@@ -11,6 +11,7 @@ internal import Verification
 /// confirmed              which object fills which slot, and which did before; replaced in one step
 /// run                    what the process that has the directory is doing, for the one after it
 /// trust                  highest sequence per product and module, latest believed time
+/// breakers               patches that have failed, and whether any is taken at all
 /// audit.jsonl            one hash-chained line per transition
 /// ```
 ///
@@ -199,7 +200,7 @@ package final class Journal: Sendable {
     _ = try? root.remove(probeName)
   }
 
-  private static func record<Record>(
+  static func record<Record>(
     _ name: String, in root: borrowing Directory,
     parsing: ([UInt8]) throws(FormatError) -> Record
   ) throws(Refusal) -> Record? {

@@ -9,6 +9,7 @@ struct JournalContents: ~Copyable {
   static let confirmedName = "confirmed"
   static let trustName = "trust"
   static let runName = "run"
+  static let breakersName = "breakers"
 
   let root: Directory
   let objects: ObjectStore

@@ -18,13 +18,16 @@ package final class StagedModule: Sendable {
   package let image: Component.Image
   /// The mapped image.
   package let module: MappedModule
+  /// What the mapped image was once the loader had relocated it.
+  package let golden: GoldenImage
   private let file: SealedMemoryFile
 
-  init(_ sealed: consuming SealedModule, module: MappedModule) {
+  init(_ sealed: consuming SealedModule, module: MappedModule, golden: GoldenImage) {
     slot = sealed.slot
     facts = sealed.facts
     image = sealed.image
     self.module = module
+    self.golden = golden
     file = sealed.file
   }
 

@@ -77,8 +77,11 @@ package final class Stager: Sendable {
     let module = try MappedModule.map(
       descriptor: sealed.file.descriptor.number, expecting: sealed.expectation,
       ordinal: ordinal(of: sealed.image.digest))
+    let golden: GoldenImage
     do throws(Refusal) {
       try module.compare(with: sealed.bytes)
+      // Before any of its code runs.
+      golden = try GoldenImage(of: module)
       try module.prefault()
       unsafe try module.attach(services: services, control: control.pointer)
     } catch {
@@ -86,7 +89,7 @@ package final class Stager: Sendable {
       try? domain.unload(module)
       throw error
     }
-    return StagedModule(sealed, module: module)
+    return StagedModule(sealed, module: module, golden: golden)
   }
 
   private func ordinal(of digest: SHA256Digest) -> UInt32 {
