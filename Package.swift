@@ -258,9 +258,9 @@ let package = Package(
     tests(
       "Agent",
       [
-        "Agent", "AgentControl", "AttackCorpus", "Bytes", "CHitless", "CTestSystem", "ElfImage",
-        "Generator", "HotSwap", "Journal", "PatchFormat", "Platform", "Probation", "Refusal",
-        "Signing", "Staging", "TestSupport",
+        "Agent", "AgentControl", "AttackCorpus", "Bytes", "CHitless", "CTestSystem", "Digests",
+        "ElfImage", "Generator", "HotSwap", "Journal", "PatchFormat", "Platform", "Probation",
+        "Refusal", "Signing", "Staging", "TestSupport", "Verification",
       ]),
     // Faults at every system call: a filter that announces them, a host that meets them, and the tests.
     .target(name: "CFaultTracer", path: "Tests/CFaultTracer"),

@@ -23,6 +23,10 @@ struct AgentAttackTests {
     options.trustKeys = [ground.directory.path("vendor.pub")]
     options.product = "upf"
     options.probe = try BuiltProduct.path("hitless-probe")
+    // The cases come one after the other, however many of them may not be loaded.
+    options.loads.failuresInARow = 0
+    options.loads.failurePercent = 100
+    options.breaker.isMetricsOnly = true
     agent = try Agent(options)
     _ = try agent.defineSlot(
       SlotOptions(

@@ -78,7 +78,7 @@ struct MatrixTests {
   }
 
   @Test func `one that has failed cannot be confirmed, and can be tried again`() throws {
-    let node = try GuardedNode(workers: 1)
+    let node = try GuardedNode(workers: 1) { $0.breaker.isMetricsOnly = true }
     let transaction = try node.install(try FaultyModule.image(2, .segv))
     _ = try node.agent.activate(transaction)
     try node.load(trigger: [0])

@@ -78,7 +78,7 @@ extension RunningTests {
 }
 
 /// A vendor's key, patches of two products, and the socket of the agent.
-private struct Operations {
+struct Operations {
   private let directory: TemporaryDirectory
 
   init() throws {

@@ -12,14 +12,16 @@ extension Agent {
   func answer(_ request: ControlRequest, _ peer: PeerCredentials, _ stream: ControlStream) {
     do throws(Refusal) {
       if request.verb == "watch" { return try watch(request, stream) }
-      try stream.send(.done(try values(for: request)))
+      try stream.send(.done(try values(for: request, peer)))
     } catch {
       // A client that has gone needs no answer.
       try? stream.send(.refused(error))
     }
   }
 
-  private func values(for request: ControlRequest) throws(Refusal) -> [String: CBOR] {
+  private func values(
+    for request: ControlRequest, _ peer: PeerCredentials
+  ) throws(Refusal) -> [String: CBOR] {
     switch request.verb {
     case "list": return listing()
     case "install": return try installed(request)
@@ -46,6 +48,12 @@ extension Agent {
           }),
       ]
     case "exercise": return try exercised(request)
+    case "freeze":
+      let reason = request.arguments["reason"]?.textValue ?? "asked for by an operator"
+      let number = try freeze(reason: reason, by: .peer(peer))
+      return ["frozen": .bool(true), "rolled_back": number.map { .unsigned($0) } ?? .null]
+    case "release": return try released(request, peer)
+    case "metrics": return metricsAnswer()
     default:
       throw Refusal(
         .usage, "this agent knows no verb '\(request.verb.prefix(40))'",
@@ -62,6 +70,19 @@ extension Agent {
       return ["transaction": .named(["number": .unsigned(number)])]
     }
     return ["transaction": describe(transaction)]
+  }
+
+  private func released(
+    _ request: ControlRequest, _ peer: PeerCredentials
+  ) throws(Refusal) -> [String: CBOR] {
+    guard let named = request.arguments["patch"] else {
+      try release(by: .peer(peer))
+      return ["frozen": .bool(false)]
+    }
+    guard let prefix = named.textValue else {
+      throw Refusal(.usage, "a patch is named by the beginning of its identity")
+    }
+    return ["patch": .text(try release(patch: prefix, by: .peer(peer)))]
   }
 
   private func swapped(_ number: UInt64, _ report: SwapReport) -> [String: CBOR] {

@@ -1,4 +1,5 @@
 internal import Bytes
+internal import ElfImage
 internal import HotSwap
 internal import Journal
 internal import Platform
@@ -38,6 +39,7 @@ extension Agent {
       finding("clock") { () throws(Refusal) in try clockFinding() },
       finding("modules") { () throws(Refusal) in try modulesFinding() },
       finding("guard") { () throws(Refusal) in try guardFinding() },
+      finding("patches") { () throws(Refusal) in try patchesFinding() },
       finding("workers") { () throws(Refusal) in try workersFinding() },
     ]
   }
@@ -51,6 +53,18 @@ extension Agent {
       let hint = error.hint.map { "; \($0)" } ?? ""
       return DoctorFinding(subject: subject, isFine: false, detail: "\(error)\(hint)")
     }
+  }
+
+  private func patchesFinding() throws(Refusal) -> String {
+    try requireUnfrozen()
+    let protection = state.withLock { $0.protection }
+    if let module = protection.damaged.first, state.withLock({ $0.uses(module) }) {
+      throw Refusal(
+        .integrity, "the memory of module '\(module.facts.name)' has changed while it was in force",
+        hint: "restart the host, or install a patch that replaces the module")
+    }
+    let count = protection.breakers.quarantined.count
+    return "taken" + (count > 0 ? ", but for \(count) in quarantine" : "")
   }
 
   private func clockFinding() throws(Refusal) -> String {

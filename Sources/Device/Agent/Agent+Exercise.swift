@@ -45,6 +45,12 @@ extension Agent {
           .state, "transaction \(number) is being rolled out step by step",
           hint: "exercise it before it is activated, or after a rollback")
       }
+      guard try !admit(transaction) else {
+        throw Refusal(
+          .breakerOpen, "the candidate has failed before",
+          hint: "activate it first: when its breaker has closed it may be exercised")
+      }
+      prepareBreaker(of: transaction, isProbe: false)
       try record("exercising", number, "\(count) swaps")
       try journal.beginTrial(number)
       defer { if transaction.state != .active { endTrial(journal.trialCount) } }
@@ -82,7 +88,7 @@ extension Agent {
     guard index % 2 == 1 else { return false }
     return state.withLock { state in
       state.isClosed || state.transaction?.confirmBy.map { Deadline.at($0).hasPassed } ?? false
-        || state.transaction?.faults ?? 0 > 0
+        || state.transaction?.faults ?? 0 > 0 || state.protection.frozen != nil
     }
   }
 }

@@ -7,6 +7,7 @@ internal import Journal
 internal import Platform
 internal import Refusal
 internal import Staging
+internal import Verification
 
 extension Agent {
   /// What was stable before the generation that is, for as long as workers may have to go back there.
@@ -29,7 +30,7 @@ extension Agent {
     do throws(SystemError) {
       // Neither holds the agent: the room ends the thread when the domain goes.
       try SystemThread.start("hitless-guard", at: options.threads) { [weak self] in
-        while let fault = room.nextFault() {
+        while let fault = room.nextFault(elseLook: { self?.answerForUnreported() }) {
           self?.answer(for: fault)
           room.release(fault)
         }
@@ -57,7 +58,9 @@ extension Agent {
 
   /// Throws when the candidate has faulted since it was activated.
   func requireNoFault(_ transaction: Transaction, in domain: SwapDomain) throws(Refusal) {
-    guard transaction.faults > 0 || hasFault(transaction.generation, in: domain) else { return }
+    let generation = transaction.generation
+    guard transaction.faults > 0 || generation.breaker.isOpen || hasFault(generation, in: domain)
+    else { return }
     throw Refusal(
       .health, "the candidate of transaction \(transaction.number) has faulted",
       hint: "'hitless agent list' shows the fault; it is being rolled back")
@@ -74,17 +77,42 @@ extension Agent {
   ///
   /// The worker in question is on stable already; this is for the others, and for the next start.
   private func answer(for fault: GuardFault) {
-    let (number, modules) = state.withLock { state in
+    let (number, modules, patch, changed) = state.withLock { state in
       state.counters.faults += 1
+      state.metrics.countFault(fault.reason.name)
       return state.guarded(fault.generation)
     }
     let module = modules.first { $0.module.place(of: fault.instruction) != nil }
     let culprit = module.map { " in \($0.facts.name) \($0.facts.version)" } ?? ""
     let reason = fault.reason == .overBudget ? RollbackReason.overBudget : .fault
+    // Before the way back is open again: nobody may activate it in between.
+    let source = fault.reason == .overBudget ? BreakerSource.timeBudget : .fault
+    let opened = noteFailure(
+      source, of: module?.facts.name, patch ?? journal.confirmed.patch, changed)
     withdraw(fault.generation, because: reason, detail: "fault: \(fault.reason)\(culprit)")
     let report = FaultReport(fault, modules: modules)
     state.withLock { $0.lastFault = report }
     note("faulted", number, "\(report)", report.json)
+    reportOpening(of: opened, source, number)
+  }
+
+  /// The same for a fault of which nothing is known but that there was one, because the report before had not
+  /// been read: the worker has opened the breaker all the same.
+  private func answerForUnreported() {
+    let found = state.withLock { state -> (Transaction, UInt64)? in
+      guard let transaction = state.transaction, transaction.state == .active,
+        transaction.generation.breaker.isOpen, state.protection.frozen == nil,
+        !transaction.modules.contains(where: { state.protection.isDamaged($0) })
+      else { return nil }
+      state.counters.faults += 1
+      state.metrics.countFault("unreported")
+      return (transaction, transaction.generation.number)
+    }
+    guard let (transaction, generation) = found else { return }
+    let opened = noteFailure(
+      .fault, of: nil, transaction.patch.identity, transaction.changedModules)
+    withdraw(generation, because: .fault, detail: "a fault without a report")
+    reportOpening(of: opened, .fault, transaction.number)
   }
 
   /// Returns every worker to what was stable before `generation`, unless that has happened already.
@@ -109,7 +137,7 @@ extension Agent {
   private static let withdrawalPause: UInt64 = 1_000_000
 
   /// Goes back from a generation that was confirmed to the one before, here and for the next start.
-  private func revert(
+  func revert(
     _ generation: UInt64, because reason: RollbackReason, detail: String
   ) throws(Refusal) {
     var problem: Refusal?
@@ -119,7 +147,7 @@ extension Agent {
         throw Refusal(.state, "generation \(generation) is not in force any more")
       }
       let publication = try running.domain.publish(stable: fallback.generation)
-      state.withLock { $0.revert(to: fallback) }
+      state.withLock { $0.revert(to: fallback, reason) }
       problem = abandonConfirmed()
       return PublishedSwap(
         running.domain, publication, number, "reverted", reason, detail: detail)
@@ -144,6 +172,14 @@ extension Agent {
   }
 }
 
+extension Agent.Running {
+  /// Names of the modules in which stable differs from what there is to go back to.
+  var changedModules: [String] {
+    modules.filter { module in fallback?.modules.contains { $0 === module } != true }
+      .map(\.facts.name)
+  }
+}
+
 extension Agent.State {
   /// What is to be done about a generation that has faulted.
   fileprivate enum Withdrawal {
@@ -165,20 +201,27 @@ extension Agent.State {
     return .revert
   }
 
-  /// Notes a fault of `generation`; returns the transaction that has made it, and its modules.
-  fileprivate mutating func guarded(_ generation: UInt64) -> (UInt64, [StagedModule]) {
+  /// Notes a fault of `generation`; returns the transaction that has made it, its modules, its patch, as far as it
+  /// is known here, and the names of the modules that this changes.
+  fileprivate mutating func guarded(
+    _ generation: UInt64
+  ) -> (UInt64, [StagedModule], BreakerPatch?, [String]) {
     if let transaction, transaction.generation.number == generation {
       self.transaction?.faults += 1
-      return (transaction.number, transaction.modules)
+      return (
+        transaction.number, transaction.modules, transaction.patch.identity,
+        transaction.changedModules
+      )
     }
-    if let running, running.stable.number == generation { return (0, running.modules) }
-    return (0, [])
+    guard let running, running.stable.number == generation else { return (0, [], nil, []) }
+    return (0, running.modules, nil, running.changedModules)
   }
 
   /// The stable generation was the wrong one.
-  fileprivate mutating func revert(to fallback: Agent.Fallback) {
+  fileprivate mutating func revert(to fallback: Agent.Fallback, _ reason: RollbackReason) {
     counters.rollbacks += 1
     guard let running else { return }
+    metrics.countRollback(of: running.changedModules, reason)
     if let transaction, transaction.generation === running.stable {
       // It may be activated again, until something else is installed.
       self.transaction?.state = .rolledBack

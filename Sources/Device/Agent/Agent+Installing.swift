@@ -19,6 +19,8 @@ extension Agent {
       let begin = MonotonicClock.now
       let running = try readyForInstall()
       let patch = try verify(bytes, running)
+      let verified = MonotonicClock.now
+      try requireNoQuarantine(patch.identity)
       let modules = try stageAll(patch, running)
       let generation = try generation(of: modules, running)
       let nanoseconds = MonotonicClock.now - begin
@@ -27,6 +29,8 @@ extension Agent {
         if let old = state.transaction, old.state == .rolledBack {
           state.running?.retired.append(old.generation)
         }
+        state.metrics.verify.add(verified - begin)
+        state.metrics.stage.add(nanoseconds)
         state.transactionCount += 1
         state.transaction = Transaction(
           number: state.transactionCount, patch: patch, modules: modules, generation: generation,
@@ -53,9 +57,12 @@ extension Agent {
       for number in patch.manifest.components.indices {
         let slot = try slotIndex(of: patch.manifest.components[number], running)
         let options = state.withLock { $0.slots[slot] }
-        modules[slot] = try stager.stage(
-          component: number, of: patch, base: running.modules[slot],
-          for: options.requirement, control: options.control, in: running.domain)
+        modules[slot] = try counting(patch.manifest.components[number].module, of: patch) {
+          () throws(Refusal) in
+          try stager.stage(
+            component: number, of: patch, base: running.modules[slot],
+            for: options.requirement, control: options.control, in: running.domain)
+        }
       }
     } catch {
       unloadNew(modules, running)
@@ -85,6 +92,11 @@ extension Agent {
 
   /// Throws unless there is room for a new transaction.
   private func readyForInstall() throws(Refusal) -> Running {
+    try requireUnfrozen()
+    return try runningForInstall()
+  }
+
+  private func runningForInstall() throws(Refusal) -> Running {
     try state.withLock { (state) throws(Refusal) in
       guard let running = state.running else {
         throw Refusal(.state, "the agent has not started")

@@ -77,6 +77,7 @@ extension Agent {
   func noteRefusal(of operation: String, _ transaction: UInt64, _ refusal: Refusal) {
     let left = state.withLock { state -> UInt64? in
       state.counters.refusals += 1
+      if operation == "install" { state.metrics.count(.refused) }
       return state.throttle.admit(at: MonotonicClock.now)
     }
     let now = WallClock.now

@@ -40,7 +40,11 @@ extension Agent {
 
   private func noteTrial(_ last: LastRun) {
     guard let trial = last.trial else { return }
-    state.withLock { $0.counters.rollbacks += 1 }
+    state.withLock { state in
+      state.counters.rollbacks += 1
+      state.metrics.count(.rolledBack)
+      state.metrics.countRollback(of: [], .crash)
+    }
     let end = last.ending == .closed ? "was closed before it was confirmed" : "ended while it ran"
     note(
       "rolled-back", trial, "the host \(end)",
@@ -80,6 +84,7 @@ extension Agent {
       note("fallback-failed", 0, "set \(number) is started once more: \(problem?.message ?? "")")
       return false
     }
+    state.withLock { $0.metrics.countRollback(of: [], .bootLoop) }
     let patch = abandoned.patch?.hex
     note(
       "fell-back", 0,

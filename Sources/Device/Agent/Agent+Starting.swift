@@ -36,12 +36,14 @@ extension Agent {
       let domain = SwapDomain(slotCount: slots.count, room: try GuardRoom(options.guarding))
       let modules = try firstModules(slots, domain)
       let stable = try domain.makeGeneration(modules.map(\.module))
-      _ = try domain.publish(stable: stable)
+      let publication = try domain.publish(stable: stable)
       let server = try controlServer()
       state.withLock {
         $0.running = Running(
           domain: domain, stable: stable, modules: modules, server: server)
+        $0.metrics.notePublication(publication.sequence, at: publication.startNanoseconds)
       }
+      startGoldenCheck()
       // A full disk must not keep a host from starting.
       note(
         "started", 0, describe(modules),

@@ -83,6 +83,7 @@ extension Agent {
       "last_run": lastRun.map { $0.cbor } ?? .null,
       "abandoned": journal.confirmed.abandoned.map { $0.cbor } ?? .null,
       "guard": guardListing(running?.domain),
+      "protection": protectionListing(),
       "operation": operation.map { .text($0) } ?? .null,
       "last_swap": status.lastSwap?.cbor ?? .null,
       "overdue_generations": .unsigned(UInt64(status.overdueGenerations)),

@@ -20,6 +20,7 @@ extension Agent {
     let swap = try exclusively("activate", number) { () throws(Refusal) in
       try check(plan)
       let (running, transaction) = try current(number, in: [.staged, .rolledBack])
+      let isProbe = try admit(transaction)
       try record("activating", number, "generation \(transaction.generation.number)")
       try journal.beginTrial(number)
       let rollout = plan.map { Rollout($0, reading(running.domain)) }
@@ -27,7 +28,7 @@ extension Agent {
       let publication = try onTrial { () throws(Refusal) in
         try beginGuarding(in: running.domain)
         announce(transaction.generation, in: running.domain)
-        transaction.generation.breaker.close()
+        prepareBreaker(of: transaction, isProbe: isProbe)
         // Guarded workers keep the deadline themselves: an agent that gets no processor cannot.
         return try running.domain.publish(
           stable: running.stable, candidate: transaction.generation,
@@ -40,7 +41,9 @@ extension Agent {
         state.transaction?.rollout = rollout
         state.transaction?.faults = 0
         state.counters.activations += 1
+        if isProbe { state.protection.breakers.probe(transaction.patch.identity) }
       }
+      if isProbe { beginProbe(transaction) }
       startTimerIfNeeded()
       return PublishedSwap(
         running.domain, publication, number, "activated", detail: rollout?.stepText)
@@ -58,7 +61,10 @@ extension Agent {
       trial = journal.trialCount
       let (running, transaction) = try current(number, in: [.staged, .active])
       guard transaction.state == .active else {
-        state.withLock { $0.transaction?.state = .rolledBack }
+        state.withLock { state in
+          state.transaction?.state = .rolledBack
+          state.metrics.count(.dropped)
+        }
         return nil
       }
       let publication = try publish(
@@ -67,7 +73,7 @@ extension Agent {
       state.withLock { state in
         state.transaction?.state = .rolledBack
         state.transaction?.confirmBy = nil
-        state.counters.rollbacks += 1
+        state.countRollback(of: transaction, reason)
       }
       return PublishedSwap(
         running.domain, publication, number, "rolled-back", reason, detail: detail)
@@ -98,7 +104,9 @@ extension Agent {
           .state, "the time to confirm transaction \(number) is over",
           hint: "it is rolled back; activate it again, and confirm it in time")
       }
+      try requireUnfrozen()
       try requireNoFault(transaction, in: running.domain)
+      try requireClosed(transaction)
       health = asked ? try requireLastStep(transaction) : "healthy"
       try persist(transaction)
       let fallback = Fallback(generation: running.stable, modules: running.modules)
@@ -115,6 +123,7 @@ extension Agent {
         state.transaction?.state = .confirmed
         state.transaction?.confirmBy = nil
         state.counters.confirmations += 1
+        state.metrics.count(.confirmed)
         state.running?.retired.append(running.stable)
         state.running?.stable = transaction.generation
         state.running?.modules = transaction.modules
@@ -201,7 +210,11 @@ extension Agent {
         note("overdue", swap.transaction, "\(worker); what it may use stays mapped")
       }
     }
-    state.withLock { $0.lastSwap = report }
+    state.withLock { state in
+      state.lastSwap = report
+      state.metrics.add(
+        report, sequence: swap.publication.sequence, at: swap.publication.startNanoseconds)
+    }
     note(
       swap.kind, swap.transaction,
       (swap.detail.map { "\($0): " } ?? "")
@@ -218,10 +231,12 @@ extension Agent {
   func releaseOldGenerations() {
     guard let domain = state.withLock({ $0.running?.domain }) else { return }
     let old = state.withLock { state -> [Generation] in
-      guard let retired = state.running?.retired, retired.count > Self.keptGenerations else {
+      guard let running = state.running, running.retired.count > Self.keptGenerations else {
         return []
       }
-      return Array(retired.dropLast(Self.keptGenerations))
+      // What there is to go back to stays, however many candidates have come and gone since.
+      return running.retired.dropLast(Self.keptGenerations)
+        .filter { $0 !== running.fallback?.generation }
     }
     for generation in old {
       // A worker that is overdue may still use it: it stays, and is tried again at the next change.

@@ -27,7 +27,10 @@ package final class Agent: Sendable {
   let probe: ModuleProbe?
   let stager: Stager
   let events = EventLog()
-  let state = Monitor(State())
+  let state: Monitor<State>
+  /// Held while what keeps patches out is written; taken before the state.
+  let protectionWriter = Guarded(0)
+  let goldenThread = GoldenThread()
 
   /// What changes; guarded by the monitor and never held during anything that blocks.
   struct State {
@@ -45,9 +48,13 @@ package final class Agent: Sendable {
     /// Whether the thread lives that answers for faults.
     var isAnswering = false
     var throttle = RefusalThrottle()
+    var protection: Protection
+    var metrics = AgentMetrics()
     var lastRun: LastRun?
     var timer = Timer.idle
     var isClosed = false
+
+    init(_ protection: Protection) { self.protection = protection }
   }
 
   /// What there is once the first generation is in force.
@@ -85,6 +92,9 @@ package final class Agent: Sendable {
   /// Opens the agent: takes the state directory and reads the keys; workers notice nothing.
   package init(_ options: AgentOptions) throws(Refusal) {
     self.options = options
+    state = Monitor(State(Protection(options.breaker, options.loads)))
+    try options.breaker.check()
+    try options.loads.check()
     try Self.check(options.threads)
     journal = try Journal(at: options.stateDirectory, now: WallClock.now)
     trust = KeyRing(options.trustKeys, threshold: options.trustThreshold)
@@ -98,6 +108,7 @@ package final class Agent: Sendable {
     let lines = journal.nextLine - 1
     state.withLock { $0.transactionCount = lines }
     note("opened", 0, "state directory '\(options.stateDirectory)'")
+    readProtection()
   }
 
   /// Throws unless this process may place threads so.
@@ -163,6 +174,7 @@ package final class Agent: Sendable {
       return server
     }
     server?.stop()
+    goldenThread.stop()
     state.withLock({ $0.running?.domain.room })?.stop()
     _ = state.wait(until: .after(5_000_000_000)) { state -> Bool? in
       state.timer == .idle && state.operation == nil ? true : nil

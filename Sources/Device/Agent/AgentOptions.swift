@@ -39,6 +39,12 @@ package struct AgentOptions: Sendable {
   package var threads = ThreadPlacement.inherited
   /// When workers' batches are guarded, and how long one may take.
   package var guarding = GuardOptions()
+  /// When a candidate that has failed may be tried again, and when not any more.
+  package var breaker = BreakerRules()
+  /// When loads that fail stop the agent from taking patches.
+  package var loads = LoadRules()
+  /// How often modules in memory are compared with what they were.
+  package var golden = GoldenRules()
   /// Receives one line per event, from the agent's threads; `level` as in syslog.
   package var log: @Sendable (_ level: Int32, _ message: String) -> Void = { _, _ in }
 

@@ -23,7 +23,8 @@ struct AgentCommand: ParsableCommand {
     subcommands: [
       AgentListCommand.self, AgentInstallCommand.self, AgentActivateCommand.self,
       AgentConfirmCommand.self, AgentRollbackCommand.self, AgentWatchCommand.self,
-      AgentDoctorCommand.self, AgentExerciseCommand.self, AgentReplayCommand.self,
+      AgentDoctorCommand.self, AgentExerciseCommand.self, AgentFreezeCommand.self,
+      AgentReleaseCommand.self, AgentMetricsCommand.self, AgentReplayCommand.self,
     ])
 
   @OptionGroup var connection: AgentConnection

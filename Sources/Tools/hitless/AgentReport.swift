@@ -23,6 +23,7 @@ enum AgentReport {
         + ["activations", "confirmations", "rollbacks", "refusals"]
         .map { "\(text(counters[$0])) \($0)" }.joined(separator: ", "))
     lines += guarding(answer["guard"]?.namedValue ?? [:])
+    lines += protection(answer["protection"]?.namedValue ?? [:])
     if let overdue = answer["overdue_generations"]?.unsignedValue, overdue > 0 {
       lines.append("overdue: \(overdue) generations are kept because a worker has not moved on")
     }

@@ -1,0 +1,67 @@
+internal import HotSwap
+internal import Platform
+internal import Staging
+
+/// How often modules in memory are compared with what they were.
+package struct GoldenRules: Equatable, Sendable {
+  /// Time for one look at every live module, in nanoseconds; 0: they are not looked at.
+  package var interval: UInt64 = 60_000_000_000
+
+  /// The defaults.
+  package init() {}
+}
+
+/// Where the background check is: which modules it goes through, and how far it is.
+///
+/// Threading: one thread at a time.
+struct GoldenRound {
+  /// Shortest pause between two pieces: at most some 16 MB per second are read.
+  static let leastPause: UInt64 = 1_000_000
+
+  private let modules: [StagedModule]
+  private var module = 0
+  private var piece = 0
+
+  init(_ modules: [StagedModule]) { self.modules = modules }
+
+  /// The next piece, and whether it is the last one of its module; nil at the end of the round.
+  mutating func next() -> (module: StagedModule, piece: Int, isLast: Bool)? {
+    while module < modules.count {
+      let current = modules[module]
+      guard piece < current.golden.pieceCount else {
+        (module, piece) = (module + 1, 0)
+        continue
+      }
+      defer { piece += 1 }
+      return (current, piece, piece + 1 == current.golden.pieceCount)
+    }
+    return nil
+  }
+
+  /// Goes on with the next module.
+  mutating func skipModule() { (module, piece) = (module + 1, 0) }
+
+  /// How long to wait between two pieces, so that the round takes about `interval`.
+  func pause(interval: UInt64) -> UInt64 {
+    guard !modules.isEmpty else { return Self.leastPause }
+    // One more than there are pieces: the step between two rounds.
+    let count = modules.reduce(1) { $0 + $1.golden.pieceCount }
+    return max(Self.leastPause, interval / UInt64(count))
+  }
+}
+
+/// Ends the thread that checks, whoever holds it.
+///
+/// Threading: any thread.
+final class GoldenThread: Sendable {
+  private let isStopping = Monitor(false)
+
+  func stop() { isStopping.withLock { $0 = true } }
+
+  /// Waits; returns false when it is time to end.
+  func pause(_ nanoseconds: UInt64) -> Bool {
+    isStopping.wait(until: .after(nanoseconds)) { $0 ? true : nil } == nil
+  }
+
+  deinit { stop() }
+}
