@@ -75,6 +75,19 @@ func text(_ pointer: UnsafePointer<CChar>, _ name: String) throws(Refusal) -> St
   return text
 }
 
+/// Copies text for a host, NUL-terminated, as far as there is room; returns its full length.
+func copyText(
+  _ text: String, to buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int
+) -> Int {
+  let bytes = Array(text.utf8)
+  guard let buffer = unsafe buffer, capacity > 0 else { return bytes.count }
+  let copied = min(bytes.count, capacity - 1)
+  // SAFETY: the caller promises `capacity` writable bytes; one is kept for the terminating NUL.
+  for index in 0..<copied { unsafe buffer[index] = CChar(bitPattern: bytes[index]) }
+  unsafe buffer[copied] = 0
+  return bytes.count
+}
+
 /// The last refusal of each thread.
 ///
 /// Threading: each thread sees its own. The key's destructor frees a thread's text when it ends.

@@ -194,11 +194,5 @@ public func hitless_event_next(
 /// See hitless/host.h.
 @c @implementation
 public func hitless_error_read(_ buffer: UnsafeMutablePointer<CChar>!, _ capacity: Int) -> Int {
-  let bytes = Array(LastRefusal.json.utf8)
-  guard let buffer = unsafe buffer, capacity > 0 else { return bytes.count }
-  let copied = min(bytes.count, capacity - 1)
-  // SAFETY: the caller promises `capacity` writable bytes; one is kept for the terminating NUL.
-  for index in 0..<copied { unsafe buffer[index] = CChar(bitPattern: bytes[index]) }
-  unsafe buffer[copied] = 0
-  return bytes.count
+  unsafe copyText(LastRefusal.json, to: buffer, capacity)
 }

@@ -31,6 +31,8 @@ extension AgentOptions {
     threads = unsafe try ThreadPlacement(options)
     sequenceFloor = unsafe options.sequence_floor
     guarding = unsafe try GuardOptions(options)
+    unsafe readEarlyEnds(options)
+    unsafe try readProtection(options)
     guard let write = unsafe options.log else { return }
     let sink = unsafe LogSink(write: write, context: options.log_context)
     log = { level, message in sink.send(level, message) }
@@ -175,7 +177,8 @@ extension UnsafeMutableRawBufferPointer {
   }
 }
 
-private func optional(
+/// A C string as text; nil for null.
+func optional(
   _ pointer: UnsafePointer<CChar>?, _ name: String
 ) throws(Refusal) -> String? {
   guard let pointer = unsafe pointer else { return nil }

@@ -67,6 +67,39 @@ static void open_with_impossible_guards(const char *state) {
   expect(hitless_agent_close(agent), HITLESS_OK, "close");
 }
 
+/// Patches can be kept out before there is anything to patch, and figures be had.
+static void freeze_and_release(const char *state) {
+  struct hitless_agent_options options = options_of(state);
+  options.breaker_mode = HITLESS_BREAKER_MODE_METRICS_ONLY + 1;
+  expect(hitless_agent_open(&options, &agent), HITLESS_STATUS_USAGE, "open with no such breaker");
+  options.breaker_mode = HITLESS_BREAKER_MODE_ON;
+  options.breaker_batches = 8;
+  options.breaker_successes = 9;
+  expect(hitless_agent_open(&options, &agent), HITLESS_STATUS_USAGE, "open with a breaker that never closes");
+  options.breaker_successes = 0;
+  options.load_failure_percent = 101;
+  expect(hitless_agent_open(&options, &agent), HITLESS_STATUS_USAGE, "open with a share above all");
+  options.load_failure_percent = 100;
+  options.load_failures_in_a_row = UINT32_MAX;
+  options.breaker_openings = options.golden_interval_ns = options.early_end_window_ns = HITLESS_NEVER;
+  expect(hitless_agent_open(&options, &agent), HITLESS_OK, "open with a breaker");
+  expect(hitless_agent_release(agent, NULL), HITLESS_STATUS_STATE, "release what is not frozen");
+  expect(hitless_agent_freeze(agent, "a look"), HITLESS_OK, "freeze");
+  expect(hitless_agent_freeze(agent, NULL), HITLESS_OK, "freeze once more");
+  expect(hitless_agent_release(agent, "0123"), HITLESS_STATUS_USAGE, "release half a patch");
+  expect(hitless_agent_release(agent, "0123456789"), HITLESS_STATUS_STATE, "release no patch");
+  char text[1 << 16], few[8] = "xxxxxxx";
+  size_t length = hitless_metrics_read(agent, text, sizeof text);
+  if (length == 0 || length != strlen(text) || strstr(text, "\nhitless_frozen 1\n") == NULL ||
+      hitless_metrics_read(agent, few, sizeof few) < sizeof few || strcmp(few, "# HELP ") != 0 ||
+      hitless_metrics_read(NULL, few, sizeof few) != 0 || few[0] != 0) {
+    fprintf(stderr, "the figures are wrong: %s\n", text);
+    exit(1);
+  }
+  expect(hitless_agent_release(agent, NULL), HITLESS_OK, "release");
+  expect(hitless_agent_close(agent), HITLESS_OK, "close");
+}
+
 /// The status of a host that was built before there was a guard is shorter, and nothing is written behind it.
 static void read_status_as_older_hosts(const char *state) {
   struct hitless_agent_options options = options_of(state);
@@ -171,6 +204,7 @@ int main(int count, char **arguments) {
   open_as_older_hosts(arguments[1]);
   open_in_impossible_places(arguments[1]);
   open_with_impossible_guards(arguments[1]);
+  freeze_and_release(arguments[1]);
   read_status_as_older_hosts(arguments[1]);
   open_with_placed_threads(arguments);
   return 0;

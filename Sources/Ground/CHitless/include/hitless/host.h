@@ -315,6 +315,43 @@ struct hitless_agent_options {
   int32_t guard_mode;
   /// Signal by which a worker learns that its batch is over the budget; 0: `SIGRTMAX - 2`.
   int32_t guard_signal;
+  /// A start within this time of the confirmation, or of the start before it, follows an early end of the
+  /// host; 0: two minutes, `HITLESS_NEVER`: no end is early.
+  uint64_t early_end_window_ns;
+  /// After so many early ends in a row the set before the confirmed one is started; 0: 2.
+  uint64_t early_end_limit;
+  /// How long a patch that has failed waits for its next activation the first time, and then twice as
+  /// long each time; 0: half a minute.
+  uint64_t breaker_wait_ns;
+  /// How long it waits at most; 0: an hour.
+  uint64_t breaker_longest_wait_ns;
+  /// Batches that are let through at first when it is tried again; 0: 1024.
+  uint64_t breaker_batches;
+  /// Batches without a failure after which it gets all of them; 0: half of `breaker_batches`.
+  uint64_t breaker_successes;
+  /// After so many failures it is refused until an operator releases it; 0: 3, `HITLESS_NEVER`: never.
+  uint64_t breaker_openings;
+  /// One of `HITLESS_BREAKER_MODE_…`.
+  int32_t breaker_mode;
+  /// So many loads in a row that fail stop the agent from taking patches; 0: 3, `UINT32_MAX`: none does.
+  uint32_t load_failures_in_a_row;
+  /// Of twenty loads or more, so many of a hundred that fail are too many; 0: 5, 100: no share is.
+  uint32_t load_failure_percent;
+  uint32_t reserved;
+  /// Time for one comparison of every live module with what it was when it was loaded; 0: a minute,
+  /// `HITLESS_NEVER`: they are not compared.
+  uint64_t golden_interval_ns;
+};
+
+/// Where 0 stands for a default, what stands for "never".
+#define HITLESS_NEVER UINT64_MAX
+
+/// What a circuit breaker does about failures.
+enum {
+  /// A patch that has failed waits before it may be activated again.
+  HITLESS_BREAKER_MODE_ON = 0,
+  /// Failures are counted, and nothing else.
+  HITLESS_BREAKER_MODE_METRICS_ONLY = 1
 };
 
 /// When `hitless_run_batch` guards a batch.
@@ -478,6 +515,17 @@ hitless_status hitless_patch_rollout(struct hitless_agent *agent, uint64_t trans
 hitless_status hitless_patch_confirm(struct hitless_agent *agent, uint64_t transaction);
 /// Returns every worker to stable.
 hitless_status hitless_patch_rollback(struct hitless_agent *agent, uint64_t transaction);
+
+/// Puts all traffic on stable at once, rolls back what is on trial, and lets no patch in until
+/// `hitless_agent_release`, after a restart too. `reason` may be null.
+hitless_status hitless_agent_freeze(struct hitless_agent *agent, const char *reason);
+/// With null: lets patches in again. With eight hexadecimal digits or more of a patch's identity: forgets
+/// what that patch has done.
+hitless_status hitless_agent_release(struct hitless_agent *agent, const char *patch);
+
+/// Copies all figures in Prometheus' text format, NUL-terminated, as far as `capacity` goes; returns the full
+/// length without the NUL, 0 when there is no agent. The next call may have more to say.
+size_t hitless_metrics_read(struct hitless_agent *agent, char *buffer, size_t capacity);
 
 /// Fills `status`, whose `size` the caller has set.
 hitless_status hitless_agent_status_read(struct hitless_agent *agent,

@@ -1,0 +1,43 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+internal import Agent
+public import CHitless
+internal import Refusal
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_agent_freeze(
+  _ agent: OpaquePointer!, _ reason: UnsafePointer<CChar>!
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    let agent = unsafe try AgentHandle.agent(agent)
+    let reason = unsafe try optional(reason, "reason") ?? "asked for by the host"
+    _ = try agent.freeze(reason: reason, by: .host)
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_agent_release(
+  _ agent: OpaquePointer!, _ patch: UnsafePointer<CChar>!
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    let agent = unsafe try AgentHandle.agent(agent)
+    guard let patch = unsafe try optional(patch, "patch") else {
+      return try agent.release(by: .host)
+    }
+    _ = try agent.release(patch: patch, by: .host)
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_metrics_read(
+  _ agent: OpaquePointer!, _ buffer: UnsafeMutablePointer<CChar>!, _ capacity: Int
+) -> Int {
+  do throws(Refusal) {
+    return unsafe copyText(try AgentHandle.agent(agent).metrics(), to: buffer, capacity)
+  } catch {
+    LastRefusal.keep(error)
+    return unsafe copyText("", to: buffer, capacity)
+  }
+}
