@@ -144,8 +144,8 @@ let tools: [Target] = [
   tool(
     "hitless-bench",
     [
-      "Bytes", "CHitless", "CPathBench", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "ElfImage",
-      "Guard", "HotSwap", "Platform", "Refusal", argumentParser,
+      "Bytes", "CGuard", "CHitless", "CPathBench", "DeltaDecoder", "DeltaEncoder", "DeltaModel",
+      "ElfImage", "Guard", "HotSwap", "Platform", "Refusal", argumentParser,
     ]),
   tool("hitless-probe", ["Bytes", "HotSwap", "Refusal"]),
   tool(

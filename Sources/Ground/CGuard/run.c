@@ -111,6 +111,8 @@ static enum admission admission(struct hitless_breaker *breaker) {
   return ON_TRIAL;
 }
 
+int hitless_guard_admits(struct hitless_breaker *breaker) { return admission(breaker) != HELD_BACK; }
+
 /// The next number of a sequence that differs from worker to worker.
 static uint64_t next_random(uint64_t *state, uint32_t worker) {
   *state = *state * 6364136223846793005u + 2 * (uint64_t)worker + 1442695040888963407u;

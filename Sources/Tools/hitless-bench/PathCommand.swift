@@ -29,6 +29,10 @@ struct PathCommand: ParsableCommand {
       }
       times.add(to: &report, suffix)
     }
+    let breaker = try runPinned("bench-worker", onProcessor: options.workerProcessor) {
+      () throws(Refusal) in try BreakerMeasurement()
+    }
+    breaker.add(to: &report)
     print(report.text(asJSON: options.json))
   }
 }

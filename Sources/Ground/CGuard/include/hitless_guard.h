@@ -130,6 +130,10 @@ struct hitless_guard {
 int32_t hitless_guard_run(struct hitless_worker *_Nonnull worker, const struct hitless_view *_Nonnull view,
                           hitless_pipeline _Nonnull pipeline, void *_Nullable batch);
 
+/// Whether the candidate of that breaker may have the next batch: what `hitless_guard_run` asks, for whoever
+/// measures it.
+int hitless_guard_admits(struct hitless_breaker *_Nullable breaker);
+
 /// Puts the handlers for faults and for `late_signal` first, before whatever was installed meanwhile, which
 /// gets everything that is not a candidate's.
 ///

@@ -234,6 +234,15 @@ int path_watch_around(const struct path_watch *watch, uint64_t time, struct path
 /// Batches between two looks at the thread's context switches: a system call, so not after each.
 #define PATH_WINDOW 32u
 
+/// Decisions in one sample of `path_decisions`.
+#define PATH_DECISIONS 32u
+
+/// Fills `samples` with the nanoseconds of `PATH_DECISIONS` calls of `decide` each, of which all must be
+/// `answer`, and `empty` with those of nothing between two looks at the clock, in turn. Returns how many
+/// were not.
+uint64_t path_decisions(int (*decide)(struct hitless_breaker *), struct hitless_breaker *breaker, int answer,
+                        uint64_t *samples, uint64_t *empty, uint64_t count);
+
 /// Interrupts that one processor has taken since the start, of all kinds; `descriptor` is an open
 /// /proc/interrupts. UINT64_MAX when it cannot be read.
 uint64_t path_interrupts(int descriptor, uint32_t processor);
