@@ -109,6 +109,25 @@ struct ProtectionTests {
     _ = try agent.install(patch: try site.patch())
   }
 
+  @Test func `a candidate that was worse than stable waits, one that was only given up does not`()
+    throws
+  {
+    let agent = try site.start()
+    defer { try? agent.close() }
+    let number = try agent.install(patch: try site.patch())
+    for reason in [RollbackReason.asked, .notConfirmed, .inconclusive, .health] {
+      _ = try agent.activate(number)
+      try agent.rollback(number, because: reason, detail: "\(reason)")
+    }
+    #expect(kind { _ = try agent.activate(number) } == .breakerOpen)
+    let metrics = agent.metrics()
+    #expect(metrics.contains("hitless_breaker_failures_total{source=\"health\"} 1\n"))
+    #expect(
+      metrics.contains("hitless_rollbacks_total{module=\"alpha\",reason=\"health\"} 1\n"))
+    #expect(metrics.contains("hitless_breaker_state{module=\"alpha\",state=\"open\"} 1\n"))
+    #expect(try site.auditKinds().suffix(2) == ["breaker-opened", "refused"])
+  }
+
   @Test func `three loads that fail in a row stop the agent until somebody releases it`() throws {
     let agent = try site.start()
     defer { try? agent.close() }

@@ -57,6 +57,7 @@ extension Agent {
     _ number: UInt64, because reason: RollbackReason = .asked, detail: String = "asked for"
   ) throws(Refusal) -> SwapReport {
     var trial: UInt64 = 0
+    var opened: [BreakerTable.Key] = []
     let swap = try exclusively("rollback", number) { () throws(Refusal) -> PublishedSwap? in
       trial = journal.trialCount
       let (running, transaction) = try current(number, in: [.staged, .active])
@@ -73,14 +74,17 @@ extension Agent {
       state.withLock { state in
         state.transaction?.state = .rolledBack
         state.transaction?.confirmBy = nil
-        state.countRollback(of: transaction, reason)
+        opened = state.countRollback(of: transaction, reason)
       }
       return PublishedSwap(
         running.domain, publication, number, "rolled-back", reason, detail: detail)
     }
     if let swap {
       // No worker waits for the disk to go back, and no grace period looks longer by it.
-      defer { endTrial(trial) }
+      defer {
+        endTrial(trial)
+        if let source = reason.source { reportOpening(of: opened, source, number) }
+      }
       return finish(swap)
     }
     note("rolled-back", number, detail, [("reason", .string(reason.rawValue))])

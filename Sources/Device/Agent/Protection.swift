@@ -61,12 +61,27 @@ struct Protection: Sendable {
 }
 
 extension Agent.State {
-  /// The candidate of `transaction` went out of force.
-  mutating func countRollback(of transaction: Transaction, _ reason: RollbackReason) {
+  /// The candidate of `transaction` went out of force; returns the breakers that have opened by it.
+  ///
+  /// A fault was told to them before, by who has answered for it; so was a change in memory.
+  mutating func countRollback(
+    of transaction: Transaction, _ reason: RollbackReason
+  ) -> [BreakerTable.Key] {
     counters.rollbacks += 1
     metrics.count(.rolledBack)
     metrics.countRollback(of: transaction.changedModules, reason)
-    protection.breakers.abandonProbe(transaction.patch.identity, at: MonotonicClock.now)
+    let (patch, now) = (transaction.patch.identity, MonotonicClock.now)
+    var opened: [BreakerTable.Key] = []
+    if let source = reason.source {
+      metrics.countFailure(source)
+      for module in transaction.changedModules {
+        let key = BreakerTable.Key(patch: patch, module: module)
+        let event = BreakerEvent(source, at: now)
+        if protection.breakers.fail(key, event, protection.rules) { opened.append(key) }
+      }
+    }
+    protection.breakers.abandonProbe(patch, at: now)
+    return opened
   }
 }
 
@@ -78,4 +93,18 @@ extension Transaction {
 
   /// Names of the modules that its patch changes.
   var changedModules: [String] { patch.manifest.components.map(\.module) }
+}
+
+extension RollbackReason {
+  /// What a rollback by itself tells the breakers; nil where it says nothing against the candidate, or where they
+  /// were told before.
+  var source: BreakerSource? {
+    switch self {
+    case .health, .migration: .health
+    case .divergence: .errorVerdict
+    case .asked, .notConfirmed, .fault, .overBudget, .inconclusive, .goldenHashMismatch, .frozen,
+      .crash, .bootLoop:
+      nil
+    }
+  }
 }

@@ -147,6 +147,18 @@ struct AgentArguments: ParsableArguments {
       "Processor time that a guarded batch may take.", valueName: "microseconds"))
   var batchBudget: UInt32 = 10_000
 
+  @Option(
+    help: ArgumentHelp(
+      "How long a patch that has failed waits the first time before it may be activated again.",
+      valueName: "seconds"))
+  var breakerWait: UInt32 = 30
+
+  @Option(
+    help: ArgumentHelp(
+      "Compare modules in memory with what they were, once in so long; 0: never.",
+      valueName: "seconds"))
+  var goldenInterval: UInt32 = 60
+
   @Option(help: ArgumentHelp("The selftest helper, hitless-probe.", valueName: "file"))
   var probe: String?
 
@@ -185,6 +197,8 @@ struct AgentArguments: ParsableArguments {
     options.confirmTimeout = UInt64(confirmTimeout) * 1_000_000_000
     options.earlyEndWindow = UInt64(earlyEndWindow) * 1_000_000_000
     options.earlyEndLimit = UInt64(earlyEndLimit)
+    options.breaker.wait = UInt64(breakerWait) * 1_000_000_000
+    options.golden.interval = UInt64(goldenInterval) * 1_000_000_000
     options.guarding.mode = guarding.mode
     options.guarding.batchBudget = UInt64(batchBudget) * 1000
     options.log = { _, message in Console.log(message) }
