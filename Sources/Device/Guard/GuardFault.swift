@@ -8,6 +8,8 @@ package struct GuardFault: Equatable, Sendable {
     case signal(Int32, code: Int32, address: UInt64)
     /// The batch was over its time budget.
     case overBudget
+    /// Not known: the worker's report of the fault before had not been read.
+    case unreported
   }
 
   /// The worker's name and the kernel's number of its thread.
@@ -50,11 +52,26 @@ extension GuardFault {
   }
 }
 
+extension GuardFault {
+  /// A fault of which no more is known than whose it was.
+  init(unreported generation: UInt64, worker: String, thread: UInt32) {
+    self.worker = worker
+    self.thread = thread
+    reason = .unreported
+    self.generation = generation
+    sequence = 0
+    instruction = 0
+    nanosecondsToStable = 0
+    frames = []
+  }
+}
+
 extension GuardFault.Reason: CustomStringConvertible {
   /// The signal's name, and what is known of it.
   package var description: String {
     switch self {
     case .overBudget: "over the time budget"
+    case .unreported: "a fault while the report of the one before was being answered for"
     case .signal: address.map { "\(name) at 0x\(String($0, radix: 16))" } ?? name
     }
   }
@@ -67,10 +84,11 @@ extension GuardFault.Reason: CustomStringConvertible {
     return address
   }
 
-  /// The signal, or "budget".
+  /// The signal, "budget" or "unreported".
   package var name: String {
     switch self {
     case .overBudget: "budget"
+    case .unreported: "unreported"
     case .signal(let number, _, _): Self.names[number] ?? "signal \(number)"
     }
   }

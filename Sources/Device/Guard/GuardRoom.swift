@@ -113,8 +113,7 @@ package final class GuardRoom: @unchecked Sendable {
   package func nextFault(elseLook look: () -> Void = {}) -> GuardFault? {
     while !isStopping.load(ordering: .acquiring) {
       for one in all {
-        guard let fault = one.peek() else { continue }
-        return fault
+        if let fault = one.peek() ?? one.takeUnreported() { return fault }
       }
       look()
       wake.wait()
@@ -129,7 +128,7 @@ package final class GuardRoom: @unchecked Sendable {
 
   /// Whether a worker has reported a fault of the generation that nobody has answered for yet.
   package func hasFault(of generation: UInt64) -> Bool {
-    all.contains { $0.peek()?.generation == generation }
+    all.contains { $0.hasFault(of: generation) }
   }
 
   /// Ends the watchdog, and the wait for faults.

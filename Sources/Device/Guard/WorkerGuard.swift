@@ -121,6 +121,12 @@ extension WorkerGuard {
     unsafe (UnsafeMutableRawPointer(record) + 132).assumingMemoryBound(to: Atomic<UInt32>.self)
   }
 
+  /// Number of the generation whose fault found the report in use; 0 when there is none.
+  ///
+  /// Ordering: relaxed everywhere; nothing is read because of it. The exchange takes each number once, so that one
+  /// that is stored while the agent answers for the last is answered for as well.
+  private var missed: UnsafeMutablePointer<Atomic<UInt64>> { unsafe word(136) }
+
   private func word(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
     // SAFETY: run.c asserts the offsets, and an atomic word has the layout of the word.
     unsafe (UnsafeMutableRawPointer(record) + offset).assumingMemoryBound(to: Atomic<UInt64>.self)
@@ -135,6 +141,20 @@ extension WorkerGuard {
     }
     return unsafe GuardFault(
       record.pointee.report, worker: name, thread: thread.pointee.load(ordering: .relaxed))
+  }
+
+  /// The fault of which only the generation is known, if there was one; the caller answers for it.
+  func takeUnreported() -> GuardFault? {
+    let generation = unsafe missed.pointee.exchange(0, ordering: .relaxed)
+    guard generation != 0 else { return nil }
+    return unsafe GuardFault(
+      unreported: generation, worker: name, thread: thread.pointee.load(ordering: .relaxed))
+  }
+
+  /// Whether a fault of `generation` waits to be answered for.
+  func hasFault(of generation: UInt64) -> Bool {
+    let missed = unsafe missed.pointee.load(ordering: .relaxed)
+    return missed == generation || peek()?.generation == generation
   }
 
   /// Makes room for the next report.

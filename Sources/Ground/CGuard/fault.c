@@ -164,6 +164,9 @@ static void leave_batch(struct hitless_guard *guard, int32_t reason, const sigin
     report->frame_count = find_frames(guard, words, report->frames, HITLESS_GUARD_FRAMES);
     guard->is_reporting = 1;
   } else {
+    // Without it the agent would answer for the fault before and never hear of this one, which may be another
+    // candidate's, or the same one's after it was activated again. Relaxed: the number is all there is.
+    __atomic_store_n(&guard->missed, guard->view->candidate->number, __ATOMIC_RELAXED);
     __atomic_fetch_add(&guard->unreported, 1, __ATOMIC_RELAXED);
   }
   machine_leave(place, &guard->context);

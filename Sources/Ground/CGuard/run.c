@@ -11,6 +11,7 @@
 _Static_assert(__builtin_offsetof(struct hitless_guard, signals) == 88, "as WorkerGuard has it");
 _Static_assert(__builtin_offsetof(struct hitless_guard, thread) == 128, "as WorkerGuard has it");
 _Static_assert(__builtin_offsetof(struct hitless_guard, state) == 132, "as WorkerGuard has it");
+_Static_assert(__builtin_offsetof(struct hitless_guard, missed) == 136, "as WorkerGuard has it");
 _Static_assert(__builtin_offsetof(struct hitless_guard, faults) == 216, "as WorkerGuard has it");
 _Static_assert(__builtin_offsetof(struct hitless_guard, expirations) == 224, "as WorkerGuard has it");
 _Static_assert(__builtin_offsetof(struct hitless_guard, unreported) == 232, "as WorkerGuard has it");

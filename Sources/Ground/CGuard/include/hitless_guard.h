@@ -93,7 +93,10 @@ struct hitless_guard {
   uint32_t thread;
   /// Handed to and fro: `HITLESS_GUARD_FREE` by the agent, `…_FULL` by the worker.
   uint32_t state;
-  uint64_t reserved2[7];
+  /// Number of the generation whose fault found the report in use, 0 for none. Stored by the worker, taken by
+  /// the agent.
+  uint64_t missed;
+  uint64_t reserved2[6];
 
   /// Written by the worker only, in and out of its handlers.
   const struct hitless_view *_Nullable view;
