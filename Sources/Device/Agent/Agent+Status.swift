@@ -95,6 +95,7 @@ extension Agent {
     values["retired_generations"] = .unsigned(UInt64(running.retired.count))
     values["workers"] = .array(running.domain.workerReports().map(\.cbor))
     values["transaction"] = transaction.map { describe($0) } ?? .null
+    values["health"] = healthListing() ?? .null
     return values
   }
 

@@ -22,12 +22,13 @@ package struct ControlChannel: Sendable {
   /// Does not wait.
   package var hasInput: Bool { (try? connection.waitReadable(.after(0))) ?? true }
 
-  /// Receives one message; nil when the peer closed before its first byte.
+  /// Receives one message; nil when the peer closed before its first byte, whether or not it had read
+  /// everything that it was sent.
   ///
   /// Memory grows with what arrives; a length over the limit is refused before anything is read.
   package func receive(_ deadline: Deadline) throws(Refusal) -> [UInt8]? {
     do throws(SystemError) {
-      guard let head = try connection.read(4, deadline) else { return nil }
+      guard let head = try head(deadline) else { return nil }
       let count = head.reduce(0) { $0 << 8 | Int($1) }
       guard count <= Self.messageLimit else {
         throw SystemError("read", EMSGSIZE, "a control message")
@@ -39,6 +40,16 @@ package struct ControlChannel: Sendable {
       return message
     } catch {
       throw Self.translate(error)
+    }
+  }
+
+  private func head(_ deadline: Deadline) throws(SystemError) -> [UInt8]? {
+    do throws(SystemError) {
+      return try connection.read(4, deadline)
+    } catch  where error.code == ECONNRESET {
+      return nil
+    } catch {
+      throw error
     }
   }
 

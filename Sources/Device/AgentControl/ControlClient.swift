@@ -45,6 +45,14 @@ package struct ControlClient: Sendable {
     return response
   }
 
+  /// Asks for a stream whose messages are taken by `next`, without waiting for the first.
+  package func send(_ request: ControlRequest) throws(Refusal) {
+    try channel.send(request.encoded, .after(timeout))
+  }
+
+  /// Whether `next` has something at once, the end of the connection included.
+  package var hasInput: Bool { channel.hasInput }
+
   /// Waits for the next message of a stream that an earlier request began; nil at its end.
   package func next(within nanoseconds: UInt64) throws(Refusal) -> [String: CBOR]? {
     guard let message = try channel.receive(.after(nanoseconds)) else { return nil }

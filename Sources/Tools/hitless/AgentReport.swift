@@ -164,18 +164,18 @@ enum AgentReport {
     }
   }
 
-  private static func describe(worker: [String: CBOR]) -> String {
+  static func describe(worker: [String: CBOR]) -> String {
     let view = worker["seen"]?.unsignedValue.map { "view \($0)" } ?? "no view"
     return "\(text(worker["name"])) (thread \(text(worker["thread"])), \(view)): "
       + text(worker["activity"])
   }
 
-  private static func microseconds(_ nanoseconds: UInt64) -> String {
+  static func microseconds(_ nanoseconds: UInt64) -> String {
     let tenths = (nanoseconds + 50) / 100
     return "\(tenths / 10).\(tenths % 10) µs"
   }
 
-  private static func text(_ item: CBOR?) -> String {
+  static func text(_ item: CBOR?) -> String {
     guard let item else { return "?" }
     switch item.json {
     case .string(let text): return text

@@ -157,29 +157,3 @@ struct AgentExerciseCommand: AgentVerb {
     try show(ControlRequest("exercise", arguments), AgentReport.exercised)
   }
 }
-
-/// Follows what happens.
-struct AgentWatchCommand: AgentVerb {
-  static let configuration = CommandConfiguration(
-    commandName: "watch", abstract: "Print what happens, as it happens, until interrupted.")
-
-  @Option(help: "Begin after event number N; 0 begins with the oldest that is kept.")
-  var after: UInt64?
-  @Option(help: "Stop after so many events.") var events: Int?
-  @ParentCommand var parent: AgentCommand
-  @OptionGroup var connection: AgentConnection
-  @Flag(help: "Print one JSON object per event.") var json = false
-
-  func run() throws {
-    let client = try connect()
-    var next: [String: CBOR]? = try client.ask(
-      ControlRequest("watch", after.map { ["after": .unsigned($0)] } ?? [:]))
-    var count = 0
-    while let event = next {
-      try Console.print(json ? CBOR.named(event).json.text : AgentReport.event(event))
-      count += 1
-      if count == events { return }
-      next = try client.next(within: .max)
-    }
-  }
-}

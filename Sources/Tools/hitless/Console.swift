@@ -6,6 +6,9 @@ internal import Refusal
 
 /// The two streams: results on stdout; errors, hints, warnings and progress on stderr.
 enum Console {
+  /// Writes what a terminal is to obey; for a picture, whose texts have been made printable.
+  static func draw(_ text: String) throws(Refusal) { try write(text) }
+
   /// Prints one line of a result; a full disk behind stdout is an error, not silence.
   ///
   /// When nobody reads any more the command ends at once and quietly, see `endUnread`.

@@ -1,0 +1,79 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `watch` on a terminal, which `script` plays.
+extension RunningTests {
+  @Test func `watch draws a running upfd, waits for one that went away, and gives the screen back`()
+    throws
+  {
+    let directory = try TemporaryDirectory()
+    let socket = directory.path("agent")
+    let daemon = try RunningDaemon("127.77.0.8", more: ["--control", socket])
+    defer { daemon.kill() }
+    let hitless = try BuiltProduct.path("hitless")
+    let whole = try watching(hitless, socket, seconds: 3, in: directory)
+    #expect(whole.hasPrefix("\u{1b}[?1049h\u{1b}[?25l"), "\(whole)")
+    #expect(whole.hasSuffix("\u{1b}[?25h\u{1b}[?1049l"), "\(whole)")
+    #expect(whole.components(separatedBy: "\u{1b}[H").count > 3, "\(whole)")
+    #expect(whole.contains("stable   generation 1: classify 1.0.1 ("), "\(whole)")
+    #expect(whole.contains("no transaction") && whole.contains("started"), "\(whole)")
+    let terminal = try TerminalRun(hitless, socket, seconds: 30, in: directory)
+    #expect(eventually(within: 20) { terminal.text.contains("no transaction") })
+    daemon.die()
+    #expect(
+      eventually(within: 20) { terminal.text.contains("no answer from the agent") },
+      "\(terminal.text)")
+    terminal.end()
+    let lost = try run(hitless, ["agent", "--socket", socket, "watch"])
+    #expect(lost.status != 0 && lost.errors.contains("not running any more"), "\(lost.errors)")
+  }
+
+  private func watching(
+    _ hitless: String, _ socket: String, seconds: Int, in directory: TemporaryDirectory
+  ) throws -> String {
+    let terminal = try TerminalRun(hitless, socket, seconds: seconds, in: directory)
+    #expect(terminal.status == 0)
+    return terminal.text
+  }
+}
+
+/// A program on a terminal of its own, interrupted after some seconds.
+private final class TerminalRun {
+  private let process = Process()
+  private let path: String
+
+  init(
+    _ hitless: String, _ socket: String, seconds: Int, in directory: TemporaryDirectory
+  ) throws {
+    path = directory.path("screen-\(seconds)")
+    let command =
+      "exec timeout --preserve-status -s INT \(seconds) '\(hitless)' agent --socket '\(socket)'"
+      + " watch --interval 200"
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/script")
+    process.arguments = ["-qefc", command, "--log-out", path]
+    process.environment = ["TERM": "xterm", "PATH": "/usr/bin:/bin"]
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+  }
+
+  /// What was drawn so far, without the lines that `script` adds.
+  var text: String {
+    let bytes = FileManager.default.contents(atPath: path) ?? Data()
+    let lines = String(decoding: bytes, as: UTF8.self).components(separatedBy: "\n")
+    return lines.filter { !$0.hasPrefix("Script ") }.joined(separator: "\n")
+      .trimmingCharacters(in: .newlines)
+  }
+
+  /// How it has ended.
+  var status: Int32 {
+    process.waitUntilExit()
+    return process.terminationStatus
+  }
+
+  func end() {
+    process.terminate()
+    process.waitUntilExit()
+  }
+}
