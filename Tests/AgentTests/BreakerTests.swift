@@ -102,6 +102,27 @@ struct BreakerTests {
     #expect(breaker.state == .open(until: 500), "nothing of it has been tried")
   }
 
+  @Test func `a load that failed holds nothing back that has been loaded since`() {
+    var breaker = Breaker()
+    _ = breaker.fail(BreakerEvent(.load, at: 0, isOfLoading: true), rules)
+    breaker.load(at: 10)
+    #expect(breaker.admission(at: 10, rules) == .admitted)
+    #expect(breaker.openings == 0)
+    // What it did in traffic is not forgotten for it.
+    _ = breaker.fail(event(20), rules)
+    _ = breaker.fail(BreakerEvent(.hash, at: 500, isOfLoading: true), rules)
+    breaker.load(at: 510)
+    #expect(breaker.openings == 1)
+    #expect(breaker.admission(at: 510, rules) == .probing)
+    breaker.load(at: 520)
+    #expect(breaker.openings == 1)
+    for time in [10_000, 20_000, 30_000, 40_000] as [UInt64] {
+      _ = breaker.fail(BreakerEvent(.lint, at: time, isOfLoading: true), rules)
+    }
+    breaker.load(at: 50_000)
+    #expect(breaker.isQuarantined)
+  }
+
   @Test func `a breaker that only counts never opens`() {
     var rules = rules
     rules.isMetricsOnly = true

@@ -140,12 +140,13 @@ extension Agent {
   ///
   /// Returns the breakers that have opened by it, for `reportOpening`.
   func noteFailure(
-    _ source: BreakerSource, of module: String?, _ patch: BreakerPatch?, _ modules: [String]
+    _ source: BreakerSource, of module: String?, _ patch: BreakerPatch?, _ modules: [String],
+    isOfLoading: Bool = false
   ) -> [BreakerTable.Key] {
     state.withLock { state in
       state.metrics.countFailure(source)
       guard let patch else { return [] }
-      let event = BreakerEvent(source, at: MonotonicClock.now)
+      let event = BreakerEvent(source, at: MonotonicClock.now, isOfLoading: isOfLoading)
       let rules = state.protection.rules
       let keys = (module.map { [$0] } ?? modules).map { BreakerTable.Key(patch: patch, module: $0) }
       return keys.filter { state.protection.breakers.fail($0, event, rules) }

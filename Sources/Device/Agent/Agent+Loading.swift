@@ -16,12 +16,15 @@ extension Agent {
     do throws(Refusal) {
       let staged = try load()
       noteLoad(isFailure: false)
+      let key = BreakerTable.Key(patch: patch.identity, module: module)
+      state.withLock { $0.protection.breakers.load(key, at: MonotonicClock.now) }
       return staged
     } catch {
       let failure = LoadFailure(error.kind)
       guard failure != .none else { throw error }
       if let source = failure.source {
-        let opened = noteFailure(source, of: module, patch.identity, [module])
+        let opened = noteFailure(
+          source, of: module, patch.identity, [module], isOfLoading: true)
         reportOpening(of: opened, source, 0)
       }
       noteLoad(isFailure: true)

@@ -23,10 +23,13 @@ package struct BreakerEvent: Equatable, Sendable {
   package let source: BreakerSource
   /// CLOCK_MONOTONIC nanoseconds.
   package let time: UInt64
+  /// Whether it was in the way of loading the module: one that then loads after all is not held back for it.
+  package let isOfLoading: Bool
 
-  package init(_ source: BreakerSource, at time: UInt64) {
+  package init(_ source: BreakerSource, at time: UInt64, isOfLoading: Bool = false) {
     self.source = source
     self.time = time
+    self.isOfLoading = isOfLoading
   }
 }
 
@@ -95,6 +98,8 @@ package struct Breaker: Equatable, Sendable {
   package private(set) var state = State.closed
   /// How often it has opened; only an operator takes that back.
   package private(set) var openings: UInt64 = 0
+  /// How many of these were in the way of loading, since it was last loaded.
+  private var loadOpenings: UInt64 = 0
   /// Whether it has opened too often.
   package private(set) var isQuarantined = false
   /// What it was told, by source.
@@ -118,6 +123,7 @@ package struct Breaker: Equatable, Sendable {
     if rules.isMetricsOnly { return false }
     if case .open(let until) = state, event.time < until { return false }
     openings &+= 1
+    if event.isOfLoading { loadOpenings &+= 1 }
     let (until, overflow) = event.time.addingReportingOverflow(rules.wait(after: openings))
     state = .open(until: overflow ? .max : until)
     if rules.openings > 0 && openings >= rules.openings { isQuarantined = true }
@@ -141,6 +147,14 @@ package struct Breaker: Equatable, Sendable {
   /// The activation after `probe` came to nothing, in one way or the other: the next one may probe at once.
   package mutating func abandonProbe(at now: UInt64) {
     if state == .halfOpen { state = .open(until: now) }
+  }
+
+  /// The module was loaded: what was in the way before says nothing any more, unless it was too much.
+  package mutating func load(at now: UInt64) {
+    guard loadOpenings > 0, !isQuarantined else { return }
+    openings -= loadOpenings
+    loadOpenings = 0
+    state = openings > 0 ? .open(until: now) : .closed
   }
 
   /// Enough batches went well.

@@ -60,6 +60,11 @@ struct BreakerTable: Equatable, Sendable {
     return result
   }
 
+  /// The module was loaded after all.
+  mutating func load(_ key: Key, at now: UInt64) {
+    if breakers[key] != nil { change(key) { $0.load(at: now) } }
+  }
+
   /// The candidate of `patch` is in force with a few batches.
   mutating func probe(_ patch: SHA256Digest) {
     for key in order where key.patch == patch && self[key].state != .closed {
