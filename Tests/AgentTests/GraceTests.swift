@@ -1,4 +1,5 @@
 import Agent
+import CHitless
 import HotSwap
 import Platform
 import Refusal
@@ -50,6 +51,35 @@ struct GraceTests {
     rollback.join()
     #expect(eventually { late.results == [31, 31] })
     late.stop()
+    try agent.close()
+  }
+
+  /// A worker's thread may end by an exception, or by a host that forgets it.
+  @Test func `a worker whose thread has ended is named, and keeps nothing mapped`() throws {
+    let agent = try site.start()
+    let thread = try SystemThread.start("dies") {
+      guard let worker = unsafe try? agent.registerWorker(name: "ghost") else { return }
+      _ = unsafe hitless_enter(worker)
+    }
+    thread.join()
+    for version: UInt32 in 1...7 {
+      let number = try agent.install(patch: try site.patch(from: version - 1, to: version))
+      #expect(try agent.activate(number).overdue.isEmpty)
+      try agent.confirm(number)
+    }
+    #expect(site.mappedImages("alpha") == Agent.keptGenerations + 1)
+    #expect(try site.auditKinds().filter { $0 == "worker-ended" }.count == 1)
+    #expect(!(try site.auditKinds().contains("overdue")))
+    #expect(agent.status().overdueGenerations == 0)
+    try agent.close()
+  }
+
+  @Test func `closing does not wait for a worker whose thread has ended`() throws {
+    let agent = try site.start()
+    let thread = try SystemThread.start("dies") {
+      _ = unsafe try? agent.registerWorker(name: "ghost")
+    }
+    thread.join()
     try agent.close()
   }
 

@@ -127,18 +127,6 @@ struct SwapDomainTests {
     try end(worker)
   }
 
-  @Test func `a thread that ended without unregistering is named as gone`() throws {
-    let generation = try domain.makeGeneration([])
-    _ = try domain.publish(stable: generation)
-    let worker = try Puppet("ghost", in: domain)
-    worker.stop()
-    let publication = try domain.publish(stable: generation)
-    #expect(late(domain.waitForGrace(publication, timeout: Self.short)).map(\.activity) == [.ended])
-    unsafe try domain.unregisterWorker(worker.pointer)
-    #expect(hasPassed(domain.waitForGrace(publication, timeout: 0)))
-    #expect(refusal { unsafe try domain.unregisterWorker(worker.pointer) }?.kind == .state)
-  }
-
   @Test func `an unregistered worker's record serves the next one`() throws {
     let generation = try domain.makeGeneration([])
     _ = try domain.publish(stable: generation)

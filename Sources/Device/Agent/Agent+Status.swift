@@ -93,6 +93,7 @@ extension Agent {
       "generation": .unsigned(running.stable.number), "modules": describe(modules: running.modules),
     ])
     values["retired_generations"] = .unsigned(UInt64(running.retired.count))
+    values["ended_workers"] = .unsigned(running.domain.endedWorkerCount)
     values["workers"] = .array(running.domain.workerReports().map(\.cbor))
     values["transaction"] = transaction.map { describe($0) } ?? .null
     values["health"] = healthListing() ?? .null

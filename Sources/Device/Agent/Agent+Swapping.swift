@@ -214,6 +214,7 @@ extension Agent {
         note("overdue", swap.transaction, "\(worker); what it may use stays mapped")
       }
     }
+    noteEndedWorkers(of: swap.domain, swap.transaction)
     state.withLock { state in
       state.lastSwap = report
       state.metrics.add(
@@ -229,6 +230,13 @@ extension Agent {
         ("grace_ns", report.graceNanoseconds.map { .unsigned($0) } ?? .null),
       ] + (swap.reason.map { [("reason", .string($0.rawValue))] } ?? []))
     return report
+  }
+
+  /// Names the workers that a grace period has not waited for because their threads had ended.
+  private func noteEndedWorkers(of domain: SwapDomain, _ transaction: UInt64) {
+    for worker in domain.takeEndedWorkers() {
+      note("worker-ended", transaction, "\(worker); what it has used is held no longer")
+    }
   }
 
   /// Lets go of the oldest generations beyond those that stay mapped, as far as no worker may use them.

@@ -163,7 +163,9 @@ package final class Agent: Sendable {
   /// Workers must have unregistered; what is mapped stays mapped. Closing once more changes nothing.
   package func close() throws(Refusal) {
     guard !state.withLock({ $0.isClosed }) else { return }
-    let workers = state.withLock { $0.running?.domain.workerCount ?? 0 }
+    let domain = state.withLock { $0.running?.domain }
+    domain?.endWorkersWithoutThread()
+    let workers = domain?.workerCount ?? 0
     guard workers == 0 else {
       throw Refusal(.state, "\(workers) workers are still registered")
     }

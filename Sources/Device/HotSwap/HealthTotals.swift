@@ -57,7 +57,7 @@ extension SwapDomain {
   ///
   /// Complexity: O(workers × histograms). Never blocks for long.
   package func healthTotals(histograms: [Int]) -> HealthTotals {
-    let records = state.withLock { $0.workers + $0.vacant }
+    let records = state.withLock { $0.workers + $0.orphans + $0.vacant }
     var totals = HealthTotals()
     for side in 0..<2 {
       for number in histograms {

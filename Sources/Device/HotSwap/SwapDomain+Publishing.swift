@@ -40,11 +40,24 @@ extension SwapDomain {
     let workers = state.withLock { $0.workers }
     let deadline = MonotonicClock.now &+ timeout
     for worker in workers {
-      guard Self.wait(until: deadline, for: { worker.hasPassed(publication.sequence) }) else {
-        return overdue(workers, publication)
-      }
+      if wait(for: worker, publication, until: deadline) { continue }
+      return overdue(workers, publication)
     }
     return passed(publication)
+  }
+
+  /// How long a worker may take before it is asked whether its thread is still there: some hundred batches.
+  private static let doubtNanoseconds: UInt64 = 5_000_000
+
+  /// Waits until the worker has passed or has been ended because its thread has; false at the deadline.
+  private func wait(
+    for worker: WorkerRecord, _ publication: Publication, until deadline: UInt64
+  ) -> Bool {
+    let doubt = min(deadline, MonotonicClock.now &+ Self.doubtNanoseconds)
+    if Self.wait(until: doubt, for: { worker.hasPassed(publication.sequence) }) { return true }
+    if endWithoutThread(worker) { return true }
+    if Self.wait(until: deadline, for: { worker.hasPassed(publication.sequence) }) { return true }
+    return endWithoutThread(worker)
   }
 
   private func passed(_ publication: Publication) -> GraceOutcome {

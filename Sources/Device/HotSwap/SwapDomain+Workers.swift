@@ -10,7 +10,8 @@ extension SwapDomain {
 
   /// Registers the calling thread as a worker, with the view in force.
   ///
-  /// From here on every grace period waits for it unless it is idle. Something must have been published.
+  /// From here on every grace period waits for it unless it is idle, or its thread has ended. Something must have
+  /// been published.
   package func registerWorker(name: String) throws(Refusal) -> UnsafeMutablePointer<hitless_worker>
   {
     let record = try state.withLock { (state) throws(Refusal) in
@@ -33,18 +34,68 @@ extension SwapDomain {
 
   /// Ends a worker; it may touch no view afterwards.
   ///
-  /// Called by the worker, or by who has joined its thread.
+  /// Called by the worker, or by who has joined its thread; also when the domain has ended it already, because its
+  /// thread had.
   package func unregisterWorker(_ worker: UnsafeMutablePointer<hitless_worker>) throws(Refusal) {
     try state.withLock { (state) throws(Refusal) in
-      guard let index = state.workers.firstIndex(where: { unsafe $0.pointer == worker }) else {
+      if let index = state.workers.firstIndex(where: { unsafe $0.pointer == worker }) {
+        state.vacant.append(state.end(workerAt: index))
+      } else if let index = state.orphans.firstIndex(where: { unsafe $0.pointer == worker }) {
+        state.vacant.append(state.orphans.remove(at: index))
+      } else {
         throw Refusal(.state, "this worker is not registered")
       }
-      let record = state.workers.remove(at: index)
-      record.end()
-      record.workerGuard?.leave()
-      state.vacant.append(record)
     }
   }
+
+  /// Ends the workers among `records` whose threads have ended without unregistering, and keeps their reports for
+  /// `takeEndedWorkers`; true when there were any.
+  ///
+  /// A thread that is gone reads nothing any more, so the views that it has held are let go, as if it had
+  /// unregistered. Only the kernel's word counts: a deadline that has passed is no proof of anything. The record
+  /// serves no other worker until the host unregisters it, lest that should end the wrong one.
+  private func endWorkersWithoutThread(among records: [WorkerRecord]) -> Bool {
+    let gone = records.filter(\.thread.hasEnded)
+    guard !gone.isEmpty else { return false }
+    state.withLock { state in
+      for record in gone {
+        // It may have been unregistered meanwhile, and registered by another thread.
+        let index = state.workers.firstIndex {
+          unsafe $0.pointer == record.pointer && $0.thread == record.thread
+        }
+        guard let index else { continue }
+        if state.ended.count == Self.endedLimit { state.ended.removeFirst() }
+        state.ended.append(WorkerReport(record, nil, nil))
+        state.endedCount += 1
+        state.orphans.append(state.end(workerAt: index))
+      }
+    }
+    return true
+  }
+
+  /// Ends the worker if its thread has ended without unregistering.
+  func endWithoutThread(_ record: WorkerRecord) -> Bool {
+    endWorkersWithoutThread(among: [record])
+  }
+
+  /// Ends all workers whose threads have ended without unregistering.
+  package func endWorkersWithoutThread() {
+    _ = endWorkersWithoutThread(among: state.withLock { $0.workers })
+  }
+
+  /// Most reports of ended workers that are kept until somebody takes them.
+  private static let endedLimit = 64
+
+  /// Reports of the workers that were ended because their threads had, since the last call.
+  package func takeEndedWorkers() -> [WorkerReport] {
+    state.withLock { state in
+      defer { state.ended.removeAll() }
+      return state.ended
+    }
+  }
+
+  /// How many workers were ended because their threads had.
+  package var endedWorkerCount: UInt64 { state.withLock { $0.endedCount } }
 
   /// What every worker is doing.
   ///
@@ -58,10 +109,10 @@ extension SwapDomain {
 
   /// Watches the threads of `records` for a moment and says what each was doing.
   func report(on records: [WorkerRecord]) -> [WorkerReport] {
-    let first = records.map { ThreadActivity.sample(threadID: $0.threadID) }
+    let first = records.map { ThreadActivity.sample(threadID: $0.thread.id) }
     if !records.isEmpty { sleepNanoseconds(Self.watchNanoseconds) }
     return zip(records, first).map { record, first in
-      let second = ThreadActivity.sample(threadID: record.threadID)
+      let second = ThreadActivity.sample(threadID: record.thread.id)
       return WorkerReport(record, first, second)
     }
   }
@@ -71,14 +122,22 @@ extension SwapDomain {
 }
 
 extension SwapDomain.State {
+  /// Takes a worker off the list of those that publications store to and grace periods wait for.
+  mutating func end(workerAt index: Int) -> WorkerRecord {
+    let record = workers.remove(at: index)
+    record.end()
+    record.workerGuard?.leave()
+    return record
+  }
+
   /// A record for the calling thread: one that was given back, or a new one.
   mutating func vacantRecord(named name: String, in room: GuardRoom?) -> WorkerRecord? {
-    let threadID = CurrentThread.id
+    let thread = ThreadIdentity.current
     // The lowest index first: a canary of workers is of those that have it.
     if let place = vacant.indices.min(by: { vacant[$0].index < vacant[$1].index }) {
       let old = vacant.remove(at: place)
       return unsafe WorkerRecord(
-        pointer: old.pointer, name: name, threadID: threadID, workerGuard: old.workerGuard)
+        pointer: old.pointer, name: name, thread: thread, workerGuard: old.workerGuard)
     }
     guard let memory = unsafe lineAlignedMemory(MemoryLayout<hitless_worker>.size) else {
       return nil
@@ -96,17 +155,17 @@ extension SwapDomain.State {
     }
     workerCount += 1
     return unsafe WorkerRecord(
-      pointer: pointer, name: name, threadID: threadID, workerGuard: workerGuard)
+      pointer: pointer, name: name, thread: thread, workerGuard: workerGuard)
   }
 }
 
 extension WorkerReport {
   init(_ record: WorkerRecord, _ first: ThreadActivity?, _ second: ThreadActivity?) {
     name = record.name
-    threadID = record.threadID
+    threadID = record.thread.id
     let seen = record.lastSeen
     self.seen = seen == idleSequence ? nil : seen
-    guard let first, let second else {
+    guard let first, let second, !record.thread.hasEnded else {
       activity = seen == idleSequence ? .idle : .ended
       contextSwitches = 0
       return

@@ -32,6 +32,11 @@ package final class SwapDomain: Sendable {
     var generations: [Generation] = []
     var generationCount: UInt64 = 0
     var workerCount: UInt32 = 0
+    /// Records of workers that were ended because their threads had; nobody has unregistered them.
+    var orphans: [WorkerRecord] = []
+    /// Workers that were ended because their threads had, as long as nobody has asked for them.
+    var ended: [WorkerReport] = []
+    var endedCount: UInt64 = 0
   }
 
   /// Creates a domain without workers and with nothing in force.
@@ -56,7 +61,7 @@ package final class SwapDomain: Sendable {
         return
       }
       state.views.deallocate()
-      for record in state.vacant {
+      for record in state.vacant + state.orphans {
         unsafe free(record.pointer.pointee.health)
         unsafe free(record.pointer)
       }

@@ -1,6 +1,7 @@
 internal import CHitless
 internal import Glibc
 internal import Guard
+internal import Platform
 internal import Synchronization
 
 /// One worker's record, as the agent sees it: the word it publishes to, and the word it waits for.
@@ -14,7 +15,8 @@ internal import Synchronization
 struct WorkerRecord: @unchecked Sendable {
   let pointer: UnsafeMutablePointer<hitless_worker>
   let name: String
-  let threadID: Int32
+  /// The thread that has registered it, which is the one that uses it.
+  let thread: ThreadIdentity
   /// What catches its faults; nil where nothing does.
   let workerGuard: WorkerGuard?
 
@@ -32,6 +34,10 @@ struct WorkerRecord: @unchecked Sendable {
 
   private var ready: UnsafeMutablePointer<Atomic<UInt64>> {
     unsafe (UnsafeMutableRawPointer(pointer) + 136).assumingMemoryBound(to: Atomic<UInt64>.self)
+  }
+
+  private var guarded: UnsafeMutablePointer<Atomic<UInt64>> {
+    unsafe (UnsafeMutableRawPointer(pointer) + 160).assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 
   /// Puts `next` in force for this worker.
@@ -84,7 +90,12 @@ struct WorkerRecord: @unchecked Sendable {
   /// Ordering: relaxed and release would do, since the registering thread holds the lock that every
   /// publication holds, and hands the record to the worker itself. The stores are those of `publish` and
   /// of a worker, so that there is one rule per word.
+  ///
+  /// A thread that ended in the middle of a guarded batch has left its mark odd. The next batch's would be even
+  /// then, and its faults the host's.
   func start(with view: UnsafePointer<hitless_view>, sequence: UInt64) {
+    let mark = unsafe guarded.pointee.load(ordering: .relaxed)
+    unsafe guarded.pointee.store(mark + mark % 2, ordering: .relaxed)
     unsafe seen.pointee.store(sequence, ordering: .sequentiallyConsistent)
     unsafe publish(view)
   }
@@ -92,7 +103,7 @@ struct WorkerRecord: @unchecked Sendable {
   /// Says in the worker's place that it touches no view, for ever.
   ///
   /// Ordering: release, as in `hitless_idle`. The unregistering thread has the worker's last reads
-  /// before this call: it is the worker, or has joined it.
+  /// before this call: it is the worker, or has joined it, or was told by the kernel that it has ended.
   func end() {
     unsafe seen.pointee.store(idleSequence, ordering: .releasing)
   }

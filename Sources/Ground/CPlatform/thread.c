@@ -11,6 +11,10 @@
 
 int32_t hitless_shim_thread_id(void) { return gettid(); }
 
+int hitless_shim_thread_exists(int32_t thread) {
+  return tgkill(getpid(), thread, 0) == 0 || errno != ESRCH;
+}
+
 int hitless_shim_thread_pin(uint32_t processor) {
   cpu_set_t set;
   CPU_ZERO(&set);

@@ -24,6 +24,9 @@ enum AgentReport {
         .map { "\(text(counters[$0])) \($0)" }.joined(separator: ", "))
     lines += guarding(answer["guard"]?.namedValue ?? [:])
     lines += protection(answer["protection"]?.namedValue ?? [:])
+    if let ended = answer["ended_workers"]?.unsignedValue, ended > 0 {
+      lines.append("ended: the threads of \(ended) workers have ended without unregistering")
+    }
     if let overdue = answer["overdue_generations"]?.unsignedValue, overdue > 0 {
       lines.append("overdue: \(overdue) generations are kept because a worker has not moved on")
     }

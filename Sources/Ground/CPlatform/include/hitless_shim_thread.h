@@ -7,6 +7,8 @@
 
 /// The kernel's number of the calling thread.
 int32_t hitless_shim_thread_id(void);
+/// Whether this process has a thread of that number; 0 only when the kernel says that it has none.
+int hitless_shim_thread_exists(int32_t thread);
 /// Binds the calling thread to one processor. Returns 0 or an error number.
 int hitless_shim_thread_pin(uint32_t processor);
 /// How often the calling thread was switched out so far, willingly and not. Returns 0, or -1 with `errno`.

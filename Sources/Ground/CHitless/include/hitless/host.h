@@ -497,6 +497,9 @@ hitless_status hitless_agent_start(struct hitless_agent *agent);
 hitless_status hitless_agent_close(struct hitless_agent *agent);
 
 /// Registers the calling worker; from here on every grace period waits for it unless it is idle.
+///
+/// Call it on the thread that runs the batches: when that thread has ended, without unregistering, the agent
+/// takes the worker for ended, names it in an event, and holds what it has used no longer.
 hitless_status hitless_worker_register(struct hitless_agent *agent, const char *name,
                                        struct hitless_worker **worker);
 /// Ends the worker; it may touch no view afterwards.
