@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int bind_read_only(const char *path) {
@@ -56,4 +57,37 @@ int test_permissions_hold(int hold) {
     sets[0].effective |= sets[0].permitted & override;
   }
   return (int)syscall(SYS_capset, &header, sets);
+}
+
+int test_child_begin(int (*body)(void), int *end) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    return -1;
+  }
+  pid_t child = fork();
+  if (child == 0) {
+    close(ends[1]);
+    int result = body();
+    char byte;
+    while (read(ends[0], &byte, 1) < 0 && errno == EINTR) {
+    }
+    _exit(result);
+  }
+  close(ends[0]);
+  if (child < 0) {
+    close(ends[1]);
+  }
+  *end = ends[1];
+  return child;
+}
+
+int test_child_end(int child, int end) {
+  close(end);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) {
+      return -1;
+    }
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }

@@ -1,6 +1,7 @@
 internal import Agent
 internal import Bytes
 internal import Glibc
+internal import Platform
 internal import Refusal
 
 /// What `struct hitless_agent` is to a C host: a reference to an agent, which the host owns.
@@ -28,6 +29,11 @@ enum AgentHandle {
 /// Runs one call and returns its status; a refusal is kept for this thread.
 func answering(_ body: () throws(Refusal) -> Void) -> Int32 {
   do throws(Refusal) {
+    guard !Fork.isChild else {
+      throw Refusal(
+        .state, "this process is a copy of the agent's host, made by 'fork'",
+        hint: "an agent belongs to the process that has opened it")
+    }
     try body()
     return 0
   } catch {

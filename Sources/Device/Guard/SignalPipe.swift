@@ -16,11 +16,15 @@ final class SignalPipe: Sendable {
     for end in ends where fcntl(end, F_SETFL, O_NONBLOCK) != 0 {
       throw SystemError.last("fcntl", "guard")
     }
+    hitless_shim_fork_cover(self.ends.reading)
+    hitless_shim_fork_cover(self.ends.writing)
   }
 
   deinit {
-    close(ends.reading)
-    close(ends.writing)
+    for end in [ends.reading, ends.writing] {
+      hitless_shim_fork_uncover(end)
+      close(end)
+    }
   }
 
   /// The end to write to; it never blocks.

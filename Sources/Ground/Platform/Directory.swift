@@ -61,6 +61,8 @@ package struct Directory: ~Copyable, Sendable {
         .busy, "'\(path)' is in use by another agent",
         hint: "every agent needs a state directory of its own")
     }
+    // A child that lives longer than this process would keep the lock.
+    descriptor.hideFromChildren()
   }
 
   /// Ends `lock()`.

@@ -11,7 +11,13 @@ package struct FileDescriptor: ~Copyable, Sendable {
     self.number = number
   }
 
-  deinit { close(number) }
+  deinit {
+    hitless_shim_fork_uncover(number)
+    close(number)
+  }
+
+  /// Keeps the file from children that the process makes by `fork`; see `Fork`.
+  package borrowing func hideFromChildren() { hitless_shim_fork_cover(number) }
 
   /// Opens `path`; the descriptor does not survive an `exec`.
   package static func open(

@@ -52,6 +52,7 @@ package final class UnixListener: Sendable {
       try Self.bind(number, path)
       guard Glibc.listen(number, 16) == 0 else { throw SystemError.last("listen", path) }
       self.path = path
+      descriptor.hideFromChildren()
     } catch {
       throw Self.translate(error)
     }
@@ -143,6 +144,7 @@ package final class UnixConnection: Sendable {
       throw SystemError.last("getsockopt", "a connection")
     }
     peer = PeerCredentials(process: process, user: user, group: group)
+    descriptor.hideFromChildren()
     self.descriptor = descriptor
   }
 

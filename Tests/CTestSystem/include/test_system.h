@@ -17,6 +17,14 @@ int test_mounts_read_only(const char *_Nonnull path, struct test_mounts *_Nonnul
 /// Gives the calling thread back what it had. Returns 0, or -1 with `errno`.
 int test_mounts_restore(struct test_mounts before);
 
+/// Makes a child by `fork` that does nothing until `test_child_end`, but first runs `body` in it.
+///
+/// `body` may do what a signal handler may, and no more. Returns the child's number with `end` for
+/// `test_child_end`, or -1 with `errno`.
+int test_child_begin(int (*_Nonnull body)(void), int *_Nonnull end);
+/// Lets the child end and returns what `body` has returned in it, or -1.
+int test_child_end(int child, int end);
+
 /// Whether permissions hold for the calling thread even if it is root's. Returns 0, or -1 with `errno`.
 int test_permissions_hold(int hold);
 
