@@ -50,6 +50,9 @@ final class RunningDaemon {
     ]
   }
 
+  /// The kernel's number of the process.
+  var processID: Int32 { process.processIdentifier }
+
   /// Everything on its standard output so far.
   func output() throws -> String { String(decoding: try directory.bytes("out"), as: UTF8.self) }
 

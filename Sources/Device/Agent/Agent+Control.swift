@@ -54,6 +54,8 @@ extension Agent {
       return ["frozen": .bool(true), "rolled_back": number.map { .unsigned($0) } ?? .null]
     case "release": return try released(request, peer)
     case "metrics": return metricsAnswer()
+    case "symbols": return symbols()
+    case "image": return try image(request)
     default:
       throw Refusal(
         .usage, "this agent knows no verb '\(request.verb.prefix(40))'",

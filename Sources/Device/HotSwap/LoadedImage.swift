@@ -103,6 +103,30 @@ struct LoadedImage: @unchecked Sendable {
       name: name, layout: layout, descriptor: descriptor, file: file, handle: handle)
   }
 
+  /// The bytes of the file; the caller keeps the image mapped.
+  func fileBytes() throws(Refusal) -> [UInt8] {
+    var status = stat()
+    // SAFETY: `status` is ours and of the right type.
+    guard unsafe fstat(descriptor, &status) == 0 else {
+      throw Refusal(.io, "cannot look at the module's descriptor, error \(errno)")
+    }
+    var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
+    var offset = 0
+    while offset < bytes.count {
+      let count = bytes.count - offset
+      // SAFETY: the buffer has `count` bytes from `offset` on.
+      let read = unsafe bytes.withUnsafeMutableBytes { buffer in
+        unsafe pread(descriptor, buffer.baseAddress?.advanced(by: offset), count, off_t(offset))
+      }
+      if read > 0 {
+        offset += read
+      } else if read == 0 || errno != EINTR {
+        throw Refusal(.io, "cannot read the module's sealed file, error \(errno)")
+      }
+    }
+    return bytes
+  }
+
   /// The address of an exported object of `size` bytes; nil unless it lies in this image's data.
   ///
   /// `dlsym` also searches the image's dependencies, hence the check.

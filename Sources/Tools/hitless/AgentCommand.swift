@@ -25,6 +25,7 @@ struct AgentCommand: ParsableCommand {
       AgentConfirmCommand.self, AgentRollbackCommand.self, AgentWatchCommand.self,
       AgentDoctorCommand.self, AgentExerciseCommand.self, AgentFreezeCommand.self,
       AgentReleaseCommand.self, AgentMetricsCommand.self, AgentReplayCommand.self,
+      AgentSymbolsCommand.self,
     ])
 
   @OptionGroup var connection: AgentConnection

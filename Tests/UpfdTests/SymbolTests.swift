@@ -1,0 +1,92 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Debuggers and profilers, with what `hitless agent symbols` has written for them.
+extension RunningTests {
+  /// gdb hung for ever on a module that was mapped through `/proc/self`, hence the time limit.
+  @Test func `gdb names functions of live modules, and the host goes on after it`() throws {
+    let operations = try Operations()
+    let daemon = try RunningDaemon("127.77.0.7", more: operations.arguments)
+    defer { daemon.kill() }
+    _ = try operations.object("install", operations.path("fix.hlp"))
+    _ = try operations.object("activate")
+    let answer = try operations.object("symbols", "--directory", operations.path("cache"))
+    let modules = try #require(answer["modules"] as? [[String: Any]])
+    #expect(modules.compactMap { $0["use"] as? String } == ["stable", "stable", "candidate"])
+
+    var commands = ["-ex", "source \(try #require(answer["gdb_script"] as? String))"]
+    var expected: [String] = []
+    for module in modules {
+      let file = try #require(module["file"] as? String)
+      let bias = try #require(module["bias"] as? UInt)
+      let symbol = try #require(try function(in: file))
+      commands += ["-ex", "info symbol \(bias + symbol.address + 1)"]
+      expected.append("\(symbol.name) + 1 in section \(file)")
+    }
+    let outcome = try run(
+      "/usr/bin/timeout",
+      ["--kill-after=5", "60", "/usr/bin/gdb", "-nx", "-batch", "-p", "\(daemon.processID)"]
+        + commands)
+    if outcome.errors.contains("ptrace: Operation not permitted") {
+      return print("symbols: no process may be traced here: gdb is not tried")
+    }
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    // Which section it is, is the module's business.
+    let said = outcome.output.split(separator: "\n").map { line in
+      line.split(separator: " of ").enumerated().map { index, part in
+        index == 0 ? part.split(separator: " ").dropLast().joined(separator: " ") : String(part)
+      }.joined(separator: " ")
+    }
+    for line in expected { #expect(said.contains(line), "\(outcome.output)") }
+    #expect(try operations.object("list")["transaction"] != nil)
+    #expect(try daemon.end() == 0)
+  }
+
+  /// Where perf itself would have put the file, it is.
+  @Test func `the cache is one that perf and gdb read`() throws {
+    let operations = try Operations()
+    let daemon = try RunningDaemon("127.77.0.8", more: operations.arguments)
+    defer { daemon.kill() }
+    let cache = operations.path("cache")
+    let first = try operations.agent("symbols", "--directory", cache)
+    #expect(first.status == 0 && first.output.contains("stable: qer 1.0.1, build-id "))
+    // What is there is left alone.
+    let before = snapshot(of: cache)
+    #expect(try operations.agent("symbols", "--directory", cache).status == 0)
+    #expect(snapshot(of: cache) == before)
+    let answer = try operations.object("symbols", "--directory", cache)
+    for module in try #require(answer["modules"] as? [[String: Any]]) {
+      let buildID = try #require(module["build_id"] as? String)
+      let file = try #require(module["file"] as? String)
+      let notes = try run("/usr/bin/readelf", ["-n", file]).output
+      #expect(notes.contains("Build ID: \(buildID)"))
+      let link = "\(cache)/.build-id/\(buildID.prefix(2))/\(buildID.dropFirst(2))"
+      #expect(contents(of: "\(link)/elf") == contents(of: file))
+      #expect(contents(of: "\(link).debug") == contents(of: file))
+      guard FileManager.default.isExecutableFile(atPath: "/usr/bin/perf") else {
+        print("symbols: perf is not installed: not tried")
+        continue
+      }
+      let own = operations.path("perf")
+      let added = try run("/usr/bin/perf", ["--buildid-dir", own, "buildid-cache", "--add", file])
+      let place = ".build-id/\(buildID.prefix(2))/\(buildID.dropFirst(2))/elf"
+      #expect(added.status == 0 && contents(of: "\(own)/\(place)") == contents(of: file))
+    }
+    try operations.refuse(61, "io", "symbols", "--directory", "/proc/nowhere")
+    #expect(try daemon.end() == 0)
+    try operations.refuse(61, "io", "symbols", "--directory", cache)
+  }
+
+  /// The first function of a file, as nm finds it.
+  private func function(in file: String) throws -> (name: String, address: UInt)? {
+    let lines = try run("/usr/bin/nm", ["--defined-only", file]).output.split(separator: "\n")
+    return lines.lazy.compactMap { line -> (String, UInt)? in
+      let words = line.split(separator: " ")
+      guard words.count == 3, words[1] == "t" || words[1] == "T", !words[2].hasPrefix("_") else {
+        return nil
+      }
+      return UInt(words[0], radix: 16).map { (String(words[2]), $0) }
+    }.first
+  }
+}
