@@ -274,6 +274,16 @@ let package = Package(
         "Signing",
         "TestSupport",
       ]),
+    // A host that swaps for hours under load; a short form of it is part of the tests.
+    .target(
+      name: "CEnduranceLoad", dependencies: ["CHitless", "CUPF"], path: "Tests/CEnduranceLoad"),
+    .executableTarget(
+      name: "EnduranceHost",
+      dependencies: [
+        "Agent", "CEnduranceLoad", "CHitless", "CUPF", "Generator", "HotSwap", "Platform",
+        "Refusal", "Signing", "Staging", "TestSupport",
+      ], path: "Tests/EnduranceHost", swiftSettings: strict),
+    tests("Endurance", ["TestSupport", "EnduranceHost"]),
     tests("Tool", ["TestSupport"]),
     tests("PacketIO", ["CPlatform", "PacketIO", "Platform"]),
     tests("GNB", ["Bytes", "CPlatform", "GNB", "GTPU", "PacketIO", "Platform"]),

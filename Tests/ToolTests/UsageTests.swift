@@ -8,7 +8,7 @@ struct ToolUsageTests {
   static let tools = [
     "bench", "build-modules", "corpus/build-cross-pairs", "corpus/build-fix-pairs",
     "corpus/fetch-wheel-pairs", "corpus/judge-deltas", "corpus/judge-x86", "demo", "demo.d/report",
-    "exactness", "fuzz", "install", "lint", "setup", "test", "train-prior",
+    "endurance", "exactness", "fuzz", "install", "lint", "setup", "test", "train-prior",
   ]
   private static let folder = "\(TestModule.root)/tools"
 
@@ -50,7 +50,9 @@ struct ToolUsageTests {
     ("corpus/build-cross-pairs", ["--out"]), ("corpus/build-cross-pairs", ["nothing"]),
     ("corpus/judge-deltas", ["--effort"]), ("corpus/judge-deltas", ["--effort", "some"]),
     ("corpus/judge-deltas", ["nothing"]), ("demo", ["--packets"]),
-    ("demo", ["--swaps", "0"]), ("demo.d/report", []), ("fuzz", []), ("fuzz", ["nothing"]),
+    ("demo", ["--swaps", "0"]), ("demo.d/report", []), ("endurance", ["--swaps"]),
+    ("endurance", ["--swaps", "some"]),
+    ("endurance", ["nothing"]), ("fuzz", []), ("fuzz", ["nothing"]),
     ("fuzz", ["delta", "--seconds"]), ("fuzz", ["delta", "--seconds", "some"]), ("install", []),
     ("install", ["--prefix"]), ("install", ["here"]), ("setup", ["--build", "--nonsense"]),
     ("test", ["nothing"]),
