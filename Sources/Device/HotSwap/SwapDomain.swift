@@ -10,7 +10,7 @@ package import Refusal
 /// A swap is one store per worker; no worker is stopped, signalled or waited for by another. What was
 /// put out of force stays as it is until a grace period has passed (docs/concurrency.md).
 ///
-/// Threading: any thread but a worker's packet path, whose calls are in hitless/host.h. Only
+/// Threading: any thread but a worker's packet path, whose calls are in hitless/worker.h. Only
 /// `waitForGrace` blocks, and it holds no lock while it does.
 @safe
 package final class SwapDomain: Sendable {

@@ -1,7 +1,7 @@
 /// How often values of which size were seen; buckets grow with the values.
 ///
 /// Values below 16 have a bucket each, every doubling above has sixteen: a quantile is off by a sixteenth
-/// at most. The numbers are those of `hitless_bucket` in hitless/host.h.
+/// at most. The numbers are those of `hitless_bucket` in hitless/health.h.
 package struct LogHistogram: Equatable, Sendable {
   /// Buckets there are.
   package static let bucketCount = 656

@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// The word through which workers find the rule tables in force, and the proof that old ones are unused.
 ///
-/// The same protocol as for modules (hitless/host.h), for the host's own tables: a worker echoes the
+/// The same protocol as for modules (hitless/worker.h), for the host's own tables: a worker echoes the
 /// sequence number of the tables it has loaded, and who waits for tables to be unused waits until every
 /// worker has echoed a later number or says that it uses none.
 ///

@@ -1,13 +1,13 @@
 /// What a host counts and measures, so that the agent can compare a candidate with stable while both serve.
 ///
-/// Inline calls for workers, like those of hitless/host.h: they never block, never allocate, and are made by
-/// the worker they name. docs/operations.md says what is made of the figures.
+/// Inline calls for workers, like those of hitless/worker.h: they never block, never allocate, and are made
+/// by the worker they name. docs/operations.md says what is made of the figures.
 #ifndef HITLESS_HEALTH_H
 #define HITLESS_HEALTH_H
 
 #include <stdint.h>
 
-#include "hitless/host.h"
+#include "hitless/worker.h"
 
 #ifdef __cplusplus
 extern "C" {
