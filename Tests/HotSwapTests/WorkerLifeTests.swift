@@ -51,11 +51,13 @@ struct WorkerLifeTests {
     let generation = try domain.makeGeneration([])
     _ = try domain.publish(stable: generation)
     let blocked = try Puppet("blocked", in: domain)
-    let gate = Gate()
+    let (entered, gate) = (Gate(), Gate())
     unsafe blocked.begin { worker in
       _ = unsafe hitless_enter(worker)
+      entered.open()
       gate.wait()
     }
+    entered.wait()
     let publication = try domain.publish(stable: generation)
     for _ in 0..<3 {
       let outcome = domain.waitForGrace(publication, timeout: 20_000_000)
