@@ -7,7 +7,8 @@ import Testing
 @Suite("Public headers")
 struct HeaderTests {
   private static let headers = [
-    "hitless/module.h", "hitless/worker.h", "hitless/host.h", "hitless/health.h", "hitless/status.h",
+    "hitless/module.h", "hitless/worker.h", "hitless/host.h", "hitless/health.h",
+    "hitless/status.h",
     "upf/slots.h",
   ]
   /// Compilers with the language they are given the headers as; clang++ comes with clang.
