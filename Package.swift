@@ -259,8 +259,8 @@ let package = Package(
       "Agent",
       [
         "Agent", "AgentControl", "AttackCorpus", "Bytes", "CHitless", "CTestSystem", "Digests",
-        "ElfImage", "Generator", "HotSwap", "Journal", "PatchFormat", "Platform", "Probation",
-        "Refusal", "Signing", "Staging", "TestSupport", "Verification",
+        "ElfImage", "Generator", "Guard", "HotSwap", "Journal", "PatchFormat", "Platform",
+        "Probation", "Refusal", "Signing", "Staging", "TestSupport", "Verification",
       ]),
     // Faults at every system call: a filter that announces them, a host that meets them, and the tests.
     .target(name: "CFaultTracer", path: "Tests/CFaultTracer"),

@@ -1,6 +1,7 @@
 import Agent
 import CHitless
 import Generator
+import Guard
 import Journal
 import Platform
 import Refusal
@@ -67,6 +68,8 @@ final class Site {
     options.product = "upf"
     options.probe = try BuiltProduct.path("hitless-probe")
     options.graceTimeout = 10_000_000_000
+    // No module here is endless; but a batch of instrumented code may take long on a busy machine.
+    options.guarding.batchBudget = 5_000_000_000
     for name in modules {
       try directory.write("\(name).so", try Modules.cached(name, 0))
     }

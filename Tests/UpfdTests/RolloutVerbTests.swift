@@ -64,7 +64,10 @@ private struct RolloutOperations {
   }
 
   var arguments: [String] {
-    ["--control", path("agent"), "--trust", path("vendor.pub"), "--product", "upf"]
+    [
+      "--control", path("agent"), "--trust", path("vendor.pub"), "--product", "upf",
+      "--batch-budget", "5000000",
+    ]
   }
 
   func path(_ name: String) -> String { directory.path(name) }
