@@ -19,13 +19,24 @@ extension RunningTests {
     #expect(activated["state"] as? String == "active")
     let confirm = try operations.agent("confirm")
     #expect(confirm.status == 52 && confirm.errors.contains("step 1 of 3, 20 % of batches"))
+    let screen = try TerminalRun(
+      try BuiltProduct.path("hitless"), operations.path("agent"), seconds: 120,
+      to: operations.path("screen"))
+    // Without traffic it stays where it is.
+    let isShown = eventually(within: 60) {
+      screen.text.contains("rollout  step 1 of 3, 20 % of batches")
+        && screen.text.contains("health   inconclusive: ")
+    }
+    let heading = screen.text.firstMatch(of: /this step +stable +candidate/)
+    screen.end()
+    #expect(isShown && heading != nil, "\(screen.text)")
     var listed = ""
     let isConfirmed = try forwarding(daemon) {
       listed = try operations.agent("list").output
       return listed.contains(": confirmed, ")
     }
     #expect(isConfirmed, "\(listed)")
-    #expect(listed.contains("rollout: step 3 of 3, 100 % of batches"), "\(listed)")
+    #expect(listed.contains("rollout: step 3 of 3, 100 % of batches when it ended"), "\(listed)")
     let watched = try operations.agent("watch", "--after", "0", "--events", "9").output
     #expect(watched.contains("judged [") && watched.contains("next look in"), "\(watched)")
     try operations.expectReplay(of: operations.path("state"))

@@ -18,7 +18,7 @@ extension RunningTests {
     #expect(whole.components(separatedBy: "\u{1b}[H").count > 3, "\(whole)")
     #expect(whole.contains("stable   generation 1: classify 1.0.1 ("), "\(whole)")
     #expect(whole.contains("no transaction") && whole.contains("started"), "\(whole)")
-    let terminal = try TerminalRun(hitless, socket, seconds: 30, in: directory)
+    let terminal = try TerminalRun(hitless, socket, seconds: 30, to: directory.path("lost"))
     #expect(eventually(within: 20) { terminal.text.contains("no transaction") })
     daemon.die()
     #expect(
@@ -32,21 +32,20 @@ extension RunningTests {
   private func watching(
     _ hitless: String, _ socket: String, seconds: Int, in directory: TemporaryDirectory
   ) throws -> String {
-    let terminal = try TerminalRun(hitless, socket, seconds: seconds, in: directory)
+    let terminal = try TerminalRun(hitless, socket, seconds: seconds, to: directory.path("whole"))
     #expect(terminal.status == 0)
     return terminal.text
   }
 }
 
 /// A program on a terminal of its own, interrupted after some seconds.
-private final class TerminalRun {
+final class TerminalRun {
   private let process = Process()
   private let path: String
 
-  init(
-    _ hitless: String, _ socket: String, seconds: Int, in directory: TemporaryDirectory
-  ) throws {
-    path = directory.path("screen-\(seconds)")
+  /// `socket` is the agent's; what is drawn is kept in `path`.
+  init(_ hitless: String, _ socket: String, seconds: Int, to path: String) throws {
+    self.path = path
     let command =
       "exec timeout --preserve-status -s INT \(seconds) '\(hitless)' agent --socket '\(socket)'"
       + " watch --interval 200"

@@ -141,7 +141,8 @@ enum AgentReport {
     if let stage = transaction["stage_ns"]?.unsignedValue {
       lines.append("  staged in \(microseconds(stage))")
     }
-    lines += rollout(transaction["rollout"]?.namedValue)
+    lines += rollout(
+      transaction["rollout"]?.namedValue, isActive: transaction["state"] == .text("active"))
     if let left = transaction["confirm_within_ns"]?.unsignedValue {
       lines.append("  rolls back in \(left / 1_000_000_000) s unless confirmed")
     }
@@ -149,13 +150,15 @@ enum AgentReport {
   }
 
   /// Where a rollout stands, and what was found last.
-  private static func rollout(_ rollout: [String: CBOR]?) -> [String] {
+  private static func rollout(_ rollout: [String: CBOR]?, isActive: Bool) -> [String] {
     guard let rollout else { return [] }
     let next = (rollout["next_decision_ns"]?.unsignedValue ?? 0) / 1_000_000
     let verdict = rollout["verdict"]?.textValue ?? "not looked at yet"
     let why = rollout["why"]?.textValue.map { $0.isEmpty ? "" : " (\($0))" } ?? ""
+    let time =
+      isActive ? ", next decision in \(next / 1000).\(next % 1000 / 100) s" : " when it ended"
     return [
-      "  rollout: \(text(rollout["text"])), next decision in \(next / 1000).\(next % 1000 / 100) s",
+      "  rollout: \(text(rollout["text"]))\(time)",
       "  health: \(verdict)\(why)",
     ]
   }
