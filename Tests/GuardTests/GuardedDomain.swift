@@ -20,6 +20,8 @@ final class GuardedDomain: Sendable {
     _ change: (inout GuardOptions) -> Void = { _ in }
   ) throws {
     var options = GuardOptions()
+    // A hypervisor that stops the processor for a while is not taken for a loop.
+    options.batchBudget = 500_000_000
     change(&options)
     room = try GuardRoom(options)
     domain = SwapDomain(slotCount: 1, room: room)
