@@ -8,8 +8,7 @@ import Testing
 struct HeaderTests {
   private static let headers = [
     "hitless/module.h", "hitless/worker.h", "hitless/host.h", "hitless/health.h",
-    "hitless/status.h",
-    "upf/slots.h",
+    "hitless/shadow.h", "hitless/status.h", "upf/slots.h",
   ]
   /// Compilers with the language they are given the headers as; clang++ comes with clang.
   private static let compilers: [(program: String, options: [String], suffix: String)] = [

@@ -29,9 +29,27 @@ package final class GuardRoom: @unchecked Sendable {
   let priority = Atomic<Int32>(-1)
   private let guards = Guarded<[WorkerGuard]>([])
   private let watchdog = Guarded(Watchdog())
+  private let kept = Guarded(Kept())
 
   private struct Watchdog: ~Copyable {
     var thread: SystemThread?
+  }
+
+  /// Memory that the watchdog may look at until it has ended.
+  @safe private struct Kept: @unchecked Sendable {
+    var pieces: [UnsafeMutableRawPointer] = unsafe []
+  }
+
+  deinit {
+    // The watchdog holds the room, so it has ended.
+    kept.withLock { kept in
+      while let piece = unsafe kept.pieces.popLast() { unsafe free(piece) }
+    }
+  }
+
+  /// Gives a piece of allocated memory back when the room ends.
+  func keep(_ memory: UnsafeMutableRawPointer) {
+    kept.withLock { unsafe $0.pieces.append(memory) }
   }
 
   /// Makes a room without guards; no thread runs yet.

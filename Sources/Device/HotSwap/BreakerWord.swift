@@ -1,4 +1,4 @@
-internal import CHitless
+package import CHitless
 internal import Synchronization
 
 /// The line that tells every worker, before each batch, whether a candidate may be used.
@@ -11,7 +11,7 @@ internal import Synchronization
 @safe
 package struct BreakerWord: @unchecked Sendable {
   /// The record, as views name it.
-  let record: UnsafeMutablePointer<hitless_breaker>
+  package let record: UnsafeMutablePointer<hitless_breaker>
 
   /// A closed breaker in zeroed memory of a cache line.
   init(at memory: UnsafeMutableRawPointer) {

@@ -1,4 +1,5 @@
 internal import CHitless
+package import Guard
 internal import Platform
 package import Refusal
 
@@ -6,11 +7,12 @@ extension SwapDomain {
   /// Puts a view in force for every worker.
   ///
   /// `placement` says where the candidate serves; views that differ for that have one sequence, and a worker that
-  /// registers later gets the one that is for it. Complexity: one store per worker.
+  /// registers later gets the one that is for it. While it is in force, stable's batches are copied to `shadow` as it
+  /// says; its memory goes with the view. Complexity: one store per worker.
   /// Nothing is allocated before the stores, so that a rollback cannot fail for want of memory.
   package func publish(
     stable: Generation, candidate: Generation? = nil, placement: Placement = .everywhere,
-    deadline: UInt64 = 0
+    deadline: UInt64 = 0, shadow: ShadowArea? = nil
   ) throws(Refusal) -> Publication {
     try state.withLock { (state) throws(Refusal) in
       try state.requireLive(stable)
@@ -18,7 +20,8 @@ extension SwapDomain {
       let sequence = state.views.currentSequence + 1
       let seats = candidate == nil ? Seats.all : state.seats(of: placement)
       let isIssued = state.views.issue(
-        sequence: sequence, stable: stable, candidate: candidate, seats: seats, deadline: deadline)
+        sequence: sequence, stable: stable, candidate: candidate, seats: seats, deadline: deadline,
+        shadow: shadow)
       guard isIssued else {
         throw Refusal(.noSpace, "no memory for a view while a worker has not passed the old ones")
       }

@@ -58,6 +58,7 @@ package final class SwapDomain: Sendable {
         if let room { _ = unsafe Unmanaged.passRetained(room) }
         // A worker that was never unregistered may still run: what it reads is left where it is.
         for generation in state.generations { _ = unsafe Unmanaged.passRetained(generation) }
+        state.views.abandonShadows()
         return
       }
       state.views.deallocate()

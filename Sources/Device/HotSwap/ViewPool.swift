@@ -1,5 +1,6 @@
 internal import CHitless
 internal import Glibc
+internal import Guard
 
 /// The memory of a domain's views: which ones workers may still read, and which ones are free.
 ///
@@ -27,6 +28,7 @@ struct ViewPool: ~Copyable {
     let stable: Generation
     let candidate: Generation?
     let announced: UpcomingLines?
+    let shadow: ShadowArea?
   }
 
   /// In the order of their sequences; the last one is in force.
@@ -93,7 +95,7 @@ struct ViewPool: ~Copyable {
     guard let last = issued.last else { return false }
     return issue(
       sequence: sequence, stable: last.stable, candidate: last.candidate, seats: last.seats,
-      deadline: unsafe last.view.pointee.deadline, announcing: lines)
+      deadline: unsafe last.view.pointee.deadline, announcing: lines, shadow: last.shadow)
   }
 
   /// Fills a free view, or two where workers differ; false when there are not as many.
@@ -101,7 +103,7 @@ struct ViewPool: ~Copyable {
   /// Allocates nothing.
   mutating func issue(
     sequence: UInt64, stable: Generation, candidate: Generation?, seats: Seats, deadline: UInt64,
-    announcing lines: UpcomingLines? = nil
+    announcing lines: UpcomingLines? = nil, shadow: ShadowArea? = nil
   ) -> Bool {
     guard unsafe free.count >= (seats.areSplit ? 2 : 1) else { return false }
     func fill(_ split: ViewSplit) -> UnsafeMutablePointer<hitless_view> {
@@ -116,7 +118,7 @@ struct ViewPool: ~Copyable {
           serving: serving.record, stable: stable.record, candidate: candidate?.record,
           deadline: deadline, lines: lines?.addresses, line_count: UInt64(lines?.count ?? 0),
           turns: split.batches, reserved0: 0, breaker: candidate?.breaker.record,
-          reserved1: (0, 0, 0, 0, 0, 0)))
+          shadow: shadow?.record, reserved1: (0, 0, 0, 0, 0)))
       return unsafe view
     }
     let view = unsafe fill(seats.split)
@@ -124,7 +126,7 @@ struct ViewPool: ~Copyable {
     unsafe issued.append(
       Issued(
         view: view, other: other, seats: seats, sequence: sequence, stable: stable,
-        candidate: candidate, announced: lines))
+        candidate: candidate, announced: lines, shadow: shadow))
     return true
   }
 
@@ -155,6 +157,11 @@ struct ViewPool: ~Copyable {
       let view = unsafe (memory + index * viewStride).bindMemory(to: hitless_view.self, capacity: 1)
       unsafe free.append(view)
     }
+  }
+
+  /// Leaves the shadows of views where they are, for ever: a worker may still write to them.
+  func abandonShadows() {
+    for shadow in issued.compactMap(\.shadow) { _ = unsafe Unmanaged.passRetained(shadow) }
   }
 
   /// Gives the memory back; no worker may be left.

@@ -196,9 +196,21 @@ static void end_measuring(struct hitless_worker *worker, const struct hitless_vi
   }
 }
 
+/// Lets the batch be copied if it is drawn: each by itself, so that no host's rhythm is in step with it.
+static __attribute__((noinline)) void offer_to_shadow(struct hitless_worker *worker,
+                                                      struct hitless_guard *guard,
+                                                      struct hitless_shadow *shadow, const void *batch) {
+  if ((next_random(&guard->random, worker->index) & 0xffff) < shadow->share) {
+    hitless_shadow_offer(worker, shadow, batch);
+  }
+}
+
 /// Runs a batch of stable's, while there is a candidate to compare it with.
 static int32_t run_stable(struct hitless_worker *worker, struct hitless_guard *guard,
                           const struct hitless_view *view, hitless_pipeline pipeline, void *batch) {
+  if (__builtin_expect(view->shadow != 0, 0)) {
+    offer_to_shadow(worker, guard, view->shadow, batch);
+  }
   uint64_t begin = begin_measuring(worker, 0, HITLESS_SHARE_ALL - view->turns);
   int32_t result = pipeline(stable_only(guard, view), batch);
   if (__builtin_expect(begin != 0, 0)) {
@@ -207,10 +219,9 @@ static int32_t run_stable(struct hitless_worker *worker, struct hitless_guard *g
   return result;
 }
 
-/// After a handler has ended the batch: tells the agent, and runs it again.
-static __attribute__((noinline)) int32_t run_again(struct hitless_guard *guard,
-                                                   const struct hitless_view *view,
-                                                   hitless_pipeline pipeline, void *batch) {
+/// After a handler has ended the batch: leaves the candidate, and completes the report.
+static __attribute__((noinline)) const struct hitless_view *leave_after_fault(
+    struct hitless_guard *guard, const struct hitless_view *view) {
   guard->caught = 0;
   guard->worker->sampling = 0;
   if (guard->fault_stack < guard->context.stack) {
@@ -229,11 +240,23 @@ static __attribute__((noinline)) int32_t run_again(struct hitless_guard *guard,
     // Release: pairs with the agent's acquire; who finds the report full reads all of it.
     __atomic_store_n(&guard->state, HITLESS_GUARD_FULL, __ATOMIC_RELEASE);
   }
-  int32_t result = pipeline(stable, batch);
-  // After the batch, which has waited long enough. The descriptor does not block; a full one wakes as well.
+  return stable;
+}
+
+/// Wakes who answers for faults. The descriptor does not block; a full one wakes as well.
+static void ring(const struct hitless_guard *guard) {
   uint64_t one = 1;
   ssize_t written = write(guard->wake, &one, sizeof one);
   (void)written;
+}
+
+/// After a handler has ended the batch: tells the agent, and runs it again.
+static __attribute__((noinline)) int32_t run_again(struct hitless_guard *guard,
+                                                   const struct hitless_view *view,
+                                                   hitless_pipeline pipeline, void *batch) {
+  int32_t result = pipeline(leave_after_fault(guard, view), batch);
+  // After the batch, which has waited long enough.
+  ring(guard);
   return result;
 }
 
@@ -294,4 +317,16 @@ int32_t hitless_guard_run(struct hitless_worker *worker, const struct hitless_vi
     __atomic_fetch_add(&view->breaker->successes, 1, __ATOMIC_RELAXED);
   }
   return result;
+}
+
+int hitless_guard_try(struct hitless_worker *worker, const struct hitless_view *view,
+                      hitless_pipeline pipeline, void *batch, int32_t *result) {
+  struct hitless_guard *guard = worker->guard;
+  *result = run_caught(worker, guard, view, pipeline, batch);
+  if (guard->caught == 0) {
+    return 1;
+  }
+  leave_after_fault(guard, view);
+  ring(guard);
+  return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "hitless/host.h"
+#include "hitless_shadow_ring.h"
 
 /// Addresses that a report keeps of the stack.
 #define HITLESS_GUARD_FRAMES 16u
@@ -132,6 +133,15 @@ struct hitless_guard {
 /// Runs a batch while there is a candidate: `hitless_worker.run_guarded`. The worker's thread.
 int32_t hitless_guard_run(struct hitless_worker *_Nonnull worker, const struct hitless_view *_Nonnull view,
                           hitless_pipeline _Nonnull pipeline, void *_Nullable batch);
+
+/// Runs `batch` on the candidate of `view` under the guard, once, whatever happens: for what is no worker's
+/// batch.
+///
+/// Returns whether it came to its end; `result` is then what it returned. A fault is reported like a
+/// worker's.
+int hitless_guard_try(struct hitless_worker *_Nonnull worker, const struct hitless_view *_Nonnull view,
+                      hitless_pipeline _Nonnull pipeline, void *_Nullable batch,
+                      int32_t *_Nonnull result);
 
 /// Whether the candidate of that breaker may have the next batch: what `hitless_guard_run` asks, for whoever
 /// measures it.

@@ -175,6 +175,19 @@ struct hitless_activation {
   uint64_t time_floor_ns;
   uint64_t cold_floor_ns;
   uint64_t gauge_floor;
+  /// Batches of 65 536 whose copies are run on both sides first, before any worker has the candidate; 0:
+  /// none. Needs `hitless_shadow_define` (hitless/shadow.h).
+  uint32_t shadow_share;
+  /// 1: as soon as it has equalled stable on copies, the candidate is put in force for everybody at once,
+  /// as by `hitless_patch_activate`, and what is said above does not matter; 0: step by step, as is said
+  /// above.
+  uint32_t shadow_only;
+  /// How long that lasts at least; 0: thirty seconds, or no time if `shadow_batches` is given.
+  uint64_t shadow_for_ns;
+  /// How many batches are compared at least; 0: a hundred. If given, they may take ten minutes.
+  uint64_t shadow_batches;
+  /// How many divergences are let pass.
+  uint64_t shadow_divergences;
 };
 
 /// Where a transaction stands.
@@ -209,6 +222,11 @@ struct hitless_agent_status {
   uint64_t overdue_generations;
   /// Faults of candidates from which workers came back to stable.
   uint64_t faults;
+  /// Copies of batches that were compared since the agent was opened, those that were not although they
+  /// should have been, and divergences.
+  uint64_t shadow_compared;
+  uint64_t shadow_skipped;
+  uint64_t shadow_divergences;
 };
 
 /// One line of what happened.

@@ -92,7 +92,10 @@ struct hitless_view {
   uint32_t reserved0;
   /// Null where nothing holds the candidate back.
   struct hitless_breaker *breaker;
-  uint64_t reserved1[6];
+  /// Where copies of some of stable's batches go (hitless/shadow.h); null while none are made. Only
+  /// `hitless_run_batch` makes them.
+  void *shadow;
+  uint64_t reserved1[5];
 };
 
 /// One batch's work: calls tables of `view`, applies what they put out, returns 0 or the host's code.
