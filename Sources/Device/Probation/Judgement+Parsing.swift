@@ -60,7 +60,7 @@ package struct RecordedJudgement: Equatable, Sendable {
 }
 
 /// The fields of a record by name.
-private struct RecordFields {
+struct RecordFields {
   private let entries: [String: JSON]
 
   init(_ record: JSON) {
@@ -102,7 +102,7 @@ private struct RecordFields {
 
 extension JSON {
   /// A whole number that is not negative.
-  fileprivate var recordedNumber: UInt64? {
+  var recordedNumber: UInt64? {
     switch self {
     case .unsigned(let number): number
     case .integer(let number): UInt64(exactly: number)
