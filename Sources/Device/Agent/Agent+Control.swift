@@ -28,7 +28,7 @@ extension Agent {
     case "activate":
       let number = try transaction(request)
       let plan = try RolloutPlan(request, confirmTimeout: options.confirmTimeout)
-      return swapped(number, try activate(number, plan))
+      return swapped(number, try activate(number, plan, shadow: try ShadowPlan(request)))
     case "confirm":
       let number = try transaction(request)
       return swapped(number, try confirm(number))

@@ -45,6 +45,7 @@ extension Agent {
           .state, "transaction \(number) is being rolled out step by step",
           hint: "exercise it before it is activated, or after a rollback")
       }
+      if transaction.state == .active { try requireNoShadow(transaction) }
       guard try !admit(transaction) else {
         throw Refusal(
           .breakerOpen, "the candidate has failed before",

@@ -18,6 +18,8 @@ extension Agent {
     try exclusively("install") { () throws(Refusal) in
       let begin = MonotonicClock.now
       let running = try readyForInstall()
+      // Copies may still be run on what is let go of now.
+      state.withLock({ $0.transaction?.shadow?.run })?.waitUntilEnded()
       let patch = try verify(bytes, running)
       let verified = MonotonicClock.now
       try requireNoQuarantine(patch.identity)

@@ -30,7 +30,7 @@ extension Agent {
     let domain = snapshot.running?.domain
     var families = snapshot.transactions + snapshot.durations + snapshot.protection
     families.append(snapshot.modules)
-    families += snapshot.golden
+    families += snapshot.golden + snapshot.shadow
     families += snapshot.workers(domain?.positions() ?? [])
     families.append(
       MetricFamily(
@@ -181,7 +181,7 @@ struct MetricSnapshot {
   }
 
   /// Names of the modules of this host, in the order of its slots.
-  private var moduleNames: [String] { running?.modules.map(\.facts.name) ?? [] }
+  var moduleNames: [String] { running?.modules.map(\.facts.name) ?? [] }
 }
 
 extension MetricSnapshot {

@@ -30,6 +30,8 @@ package struct AgentStatus: Sendable {
   package var lastSwap: SwapReport?
   /// Generations that are kept only because a worker has not passed a later view.
   package var overdueGenerations = 0
+  /// Copies of batches that were compared since the agent was opened, those that were not, and divergences.
+  package var shadow = (compared: UInt64(0), skipped: UInt64(0), divergences: UInt64(0))
 }
 
 extension Agent {
@@ -40,6 +42,10 @@ extension Agent {
       status.slotCount = state.slots.count
       status.counters = state.counters
       status.lastSwap = state.lastSwap
+      let shadow = state.metrics.shadow
+      status.shadow = (
+        shadow.compared, shadow.skipped, shadow.divergences.values.reduce(0, &+)
+      )
       if let running = state.running {
         status.workerCount = running.domain.workerCount
         status.stableGeneration = running.stable.number
@@ -113,6 +119,7 @@ extension Agent {
       "modules": describe(modules: transaction.modules),
       "stage_ns": .unsigned(transaction.stageNanoseconds),
       "confirm_within_ns": remaining.map { .unsigned($0) } ?? .null,
+      "shadow": transaction.shadow?.cbor(at: MonotonicClock.now) ?? .null,
       "rollout": transaction.rollout.map { $0.cbor(at: MonotonicClock.now) } ?? .null,
     ])
   }

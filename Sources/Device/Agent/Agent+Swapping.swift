@@ -10,45 +10,87 @@ internal import Staging
 internal import Verification
 
 extension Agent {
-  /// Puts the staged candidate in force: for every worker at once, or as `plan` says.
+  /// Puts the staged candidate in force: for every worker at once, or as `plan` says; with `shadow`, not before it
+  /// has equalled stable on copies of live batches.
   ///
   /// A worker that has not passed at the deadline is named in the report and in an event; it goes on
   /// with what it has, which stays mapped. A rolled-back candidate may be activated again.
   package func activate(
-    _ number: UInt64, _ plan: RolloutPlan? = nil
+    _ number: UInt64, _ plan: RolloutPlan? = nil, shadow: ShadowPlan? = nil
   ) throws(Refusal) -> SwapReport {
     let swap = try exclusively("activate", number) { () throws(Refusal) in
       try check(plan)
       let (running, transaction) = try current(number, in: [.staged, .rolledBack])
       let isProbe = try admit(transaction)
-      try record("activating", number, "generation \(transaction.generation.number)")
-      try journal.beginTrial(number)
-      let rollout = plan.map { Rollout($0, reading(running.domain)) }
-      let confirmBy = rollout?.confirmBy ?? options.confirmBy
-      let publication = try onTrial { () throws(Refusal) in
-        try beginGuarding(in: running.domain)
-        announce(transaction.generation, in: running.domain)
-        prepareBreaker(of: transaction, isProbe: isProbe)
-        // Guarded workers keep the deadline themselves: an agent that gets no processor cannot.
-        return try running.domain.publish(
-          stable: running.stable, candidate: transaction.generation,
-          placement: plan.map { placement($0, step: 0, in: running.domain) } ?? .everywhere,
-          deadline: confirmBy ?? 0)
+      let prepared = try shadow.map { (shadow) throws(Refusal) in
+        try prepareShadow(shadow, then: plan, isProbe: isProbe, transaction, in: running)
       }
-      state.withLock { state in
-        state.transaction?.state = .active
-        state.transaction?.confirmBy = confirmBy
-        state.transaction?.rollout = rollout
-        state.transaction?.faults = 0
-        state.counters.activations += 1
-        if isProbe { state.protection.breakers.probe(transaction.patch.identity) }
+      do throws(Refusal) {
+        return try activate(transaction, plan, prepared, isProbe: isProbe, in: running)
+      } catch {
+        prepared?.run.stop()
+        throw error
       }
-      if isProbe { beginProbe(transaction) }
-      startTimerIfNeeded()
-      return PublishedSwap(
-        running.domain, publication, number, "activated", detail: rollout?.stepText)
     }
     return finish(swap)
+  }
+
+  /// Puts the candidate in force, or only in shadow.
+  private func activate(
+    _ transaction: Transaction, _ plan: RolloutPlan?, _ shadow: Shadow?, isProbe: Bool,
+    in running: Running
+  ) throws(Refusal) -> PublishedSwap {
+    let number = transaction.number
+    try record("activating", number, "generation \(transaction.generation.number)")
+    try journal.beginTrial(number)
+    let (publication, rollout) = try onTrial { () throws(Refusal) in
+      try beginGuarding(in: running.domain)
+      announce(transaction.generation, in: running.domain)
+      state.withLock { state in
+        state.transaction?.shadow = shadow
+        state.transaction?.faults = 0
+      }
+      guard let shadow else {
+        return try begin(transaction, plan, isProbe: isProbe, in: running)
+      }
+      prepareBreaker(of: transaction, isProbe: false)
+      let publication = try running.domain.publish(
+        stable: running.stable, candidate: transaction.generation, placement: .nowhere,
+        shadow: shadow.run.area)
+      state.withLock { state in
+        state.transaction?.state = .active
+        state.transaction?.confirmBy = nil
+        state.transaction?.rollout = nil
+      }
+      return (publication, nil)
+    }
+    state.withLock { $0.counters.activations += 1 }
+    startTimerIfNeeded()
+    return PublishedSwap(
+      running.domain, publication, number, "activated",
+      detail: shadow.map { "in shadow, \($0.plan.shareText) of batches" } ?? rollout?.stepText)
+  }
+
+  /// Gives the candidate its first traffic: all of it, or the first step of a plan.
+  func begin(
+    _ transaction: Transaction, _ plan: RolloutPlan?, isProbe: Bool, in running: Running
+  ) throws(Refusal) -> (publication: Publication, rollout: Rollout?) {
+    let rollout = plan.map { Rollout($0, reading(running.domain)) }
+    let confirmBy = rollout?.confirmBy ?? options.confirmBy
+    prepareBreaker(of: transaction, isProbe: isProbe)
+    // Guarded workers keep the deadline themselves: an agent that gets no processor cannot.
+    let publication = try running.domain.publish(
+      stable: running.stable, candidate: transaction.generation,
+      placement: plan.map { placement($0, step: 0, in: running.domain) } ?? .everywhere,
+      deadline: confirmBy ?? 0)
+    state.withLock { state in
+      state.transaction?.state = .active
+      state.transaction?.confirmBy = confirmBy
+      state.transaction?.rollout = rollout
+      if isProbe { state.protection.breakers.probe(transaction.patch.identity) }
+    }
+    if isProbe { beginProbe(transaction) }
+    return (publication, rollout)
   }
 
   /// Returns every worker to stable, or drops what is only staged; needs no file and no memory.
@@ -71,8 +113,10 @@ extension Agent {
       let publication = try publish(
         stable: running.stable, above: running.fallback, in: running.domain)
       endGuarding(in: running.domain)
+      transaction.shadow?.run.stop()
       state.withLock { state in
         state.transaction?.state = .rolledBack
+        state.transaction?.shadow?.isOver = true
         state.transaction?.confirmBy = nil
         opened = state.countRollback(of: transaction, reason)
       }
@@ -82,6 +126,7 @@ extension Agent {
     if let swap {
       // No worker waits for the disk to go back, and no grace period looks longer by it.
       defer {
+        state.withLock { $0.transaction?.shadow?.run }?.waitUntilEnded()
         endTrial(trial)
         if let source = reason.source { reportOpening(of: opened, source, number) }
       }
@@ -109,6 +154,7 @@ extension Agent {
           hint: "it is rolled back; activate it again, and confirm it in time")
       }
       try requireUnfrozen()
+      try requireNoShadow(transaction)
       try requireNoFault(transaction, in: running.domain)
       try requireClosed(transaction)
       health = asked ? try requireLastStep(transaction) : "healthy"

@@ -7,21 +7,32 @@ struct DueLook: Equatable, Sendable {
   let transaction: UInt64
   /// Nanoseconds of CLOCK_MONOTONIC.
   let time: UInt64
-  /// Whether its health decides; else it is rolled back.
-  let isRollout: Bool
+  let kind: Kind
+
+  /// What decides.
+  enum Kind: Sendable {
+    /// Nothing: it is rolled back.
+    case deadMan
+    /// What copies of batches have shown.
+    case shadow
+    /// Its health.
+    case rollout
+  }
 }
 
 extension Agent.State {
   /// The next look; nil when nothing waits.
   var due: DueLook? {
-    guard !isClosed, let transaction, transaction.state == .active,
-      let confirmBy = transaction.confirmBy
-    else { return nil }
+    guard !isClosed, let transaction, transaction.state == .active else { return nil }
+    if let shadow = transaction.shadow, !shadow.isOver {
+      return DueLook(transaction: transaction.number, time: shadow.nextLook, kind: .shadow)
+    }
+    guard let confirmBy = transaction.confirmBy else { return nil }
     guard let rollout = transaction.rollout else {
-      return DueLook(transaction: transaction.number, time: confirmBy, isRollout: false)
+      return DueLook(transaction: transaction.number, time: confirmBy, kind: .deadMan)
     }
     return DueLook(
-      transaction: transaction.number, time: min(rollout.nextLook, confirmBy), isRollout: true)
+      transaction: transaction.number, time: min(rollout.nextLook, confirmBy), kind: .rollout)
   }
 }
 
@@ -66,10 +77,14 @@ extension Agent {
   }
 
   private func carryOut(_ due: DueLook) -> Bool {
-    guard !due.isRollout else { return look(at: due.transaction) }
-    return
-      (try? rollback(due.transaction, because: .notConfirmed, detail: "not confirmed in time"))
-      != nil
+    switch due.kind {
+    case .shadow: return lookAtShadow(of: due.transaction)
+    case .rollout: return look(at: due.transaction)
+    case .deadMan:
+      return
+        (try? rollback(due.transaction, because: .notConfirmed, detail: "not confirmed in time"))
+        != nil
+    }
   }
 
   /// What waits; when nothing does, the timer's thread is over.

@@ -37,6 +37,9 @@ package final class Agent: Sendable {
     var slots: [SlotOptions] = []
     /// What workers count, in the order of definition; the first one's number is 1.
     var signals: [HealthSignal] = []
+    /// How the host's batches are copied and run on the side; nil where it has no part in that.
+    var shadowHost: ShadowHost?
+    var shadowBench: ShadowBench?
     var running: Running?
     var transaction: Transaction?
     var transactionCount: UInt64 = 0
@@ -177,6 +180,10 @@ package final class Agent: Sendable {
     }
     server?.stop()
     goldenThread.stop()
+    if let run = state.withLock({ $0.transaction?.shadow?.run }) {
+      run.stop()
+      run.waitUntilEnded()
+    }
     state.withLock({ $0.running?.domain.room })?.stop()
     _ = state.wait(until: .after(5_000_000_000)) { state -> Bool? in
       state.timer == .idle && state.operation == nil ? true : nil

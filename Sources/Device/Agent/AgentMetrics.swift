@@ -41,6 +41,9 @@ struct AgentMetrics: Sendable {
   /// Grace periods that were not over in time.
   var overdueGracePeriods: UInt64 = 0
 
+  /// Copies of batches that were run on both sides.
+  var shadow = ShadowCounts()
+
   /// Modules that were compared with their golden image, all of it.
   var goldenChecks: UInt64 = 0
   var goldenBytes: UInt64 = 0

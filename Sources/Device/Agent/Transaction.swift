@@ -37,6 +37,8 @@ struct Transaction: Sendable {
   var state: TransactionState = .staged
   /// When it is rolled back unless it was confirmed, in nanoseconds of CLOCK_MONOTONIC.
   var confirmBy: UInt64?
+  /// Its time on copies of batches, when it was activated so.
+  var shadow: Shadow?
   /// How it gets from nothing to everything, when it was activated so.
   var rollout: Rollout?
   /// Faults since it was activated.
