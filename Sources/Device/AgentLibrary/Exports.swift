@@ -127,9 +127,9 @@ public func hitless_patch_rollout(
       _ = try agent.activate(transaction)
       return
     }
-    let plan = try unsafe RolloutPlan(
-      reading: activation, confirmTimeout: agent.confirmTimeout)
-    _ = try agent.activate(transaction, plan)
+    let wanted = try unsafe hitless_activation(copying: activation)
+    let plan = try unsafe RolloutPlan(reading: wanted, confirmTimeout: agent.confirmTimeout)
+    _ = try agent.activate(transaction, plan, shadow: unsafe ShadowPlan(reading: wanted))
   }
 }
 

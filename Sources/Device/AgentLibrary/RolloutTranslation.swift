@@ -4,11 +4,9 @@ internal import Probation
 internal import Refusal
 
 extension RolloutPlan {
-  /// What a host asks for; whatever it points to is copied.
-  init(
-    reading pointer: UnsafePointer<hitless_activation>, confirmTimeout: UInt64
-  ) throws(Refusal) {
-    let activation = unsafe try hitless_activation(copying: pointer)
+  /// What a host asks for, nil for everything at once; whatever it points to is copied.
+  init?(reading activation: hitless_activation, confirmTimeout: UInt64) throws(Refusal) {
+    guard unsafe activation.shadow_only == 0 else { return nil }
     self.init(confirmTimeout: confirmTimeout)
     let canary = unsafe activation.canary
     guard let kind = Kind(rawValue: canary) else {
@@ -60,10 +58,17 @@ extension HealthThresholds {
 
 extension hitless_activation {
   /// The struct as this library knows it: fields that the host's headers did not have yet are zero.
-  fileprivate init(copying pointer: UnsafePointer<hitless_activation>) throws(Refusal) {
+  init(copying pointer: UnsafePointer<hitless_activation>) throws(Refusal) {
     let size = unsafe pointer.pointee.size
-    try unsafe requireSize(size, of: hitless_activation.self, "activation")
-    unsafe self = pointer.pointee
+    // Where the first version of the struct ended.
+    let least = unsafe MemoryLayout<Self>.offset(of: \.shadow_share) ?? MemoryLayout<Self>.size
+    try requireSize(size, atLeast: least, "activation")
+    unsafe self.init()
+    unsafe withUnsafeMutableBytes(of: &self) { bytes in
+      let count = min(bytes.count, Int(size))
+      // SAFETY: the host promises `size` bytes, and no more than this struct has are copied.
+      unsafe bytes.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: count))
+    }
   }
 }
 

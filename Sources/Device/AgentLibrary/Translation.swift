@@ -149,6 +149,9 @@ extension hitless_agent_status {
     last_grace_ns = status.lastSwap?.graceNanoseconds ?? 0
     overdue_generations = UInt64(clamping: status.overdueGenerations)
     faults = status.counters.faults
+    shadow_compared = status.shadow.compared
+    shadow_skipped = status.shadow.skipped
+    shadow_divergences = status.shadow.divergences
   }
 }
 
