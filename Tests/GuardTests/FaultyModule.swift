@@ -15,6 +15,8 @@ enum Failure: String, CaseIterable, Sendable {
   case write
   /// In a function of the C library, to which the module has jumped.
   case leave
+  /// No fault: it drops the packet.
+  case decide
 
   /// Those that every language is tried with.
   static let common: [Failure] = [.segv, .bus, .fpe, .ill, .trap, .abort, .loop, .overflow]
@@ -30,6 +32,7 @@ enum Failure: String, CaseIterable, Sendable {
     case .trap: "SIGTRAP"
     case .abort: "SIGABRT"
     case .loop: "budget"
+    case .decide: "none"
     }
   }
 }
@@ -39,6 +42,8 @@ enum Sanitizer {
   /// ThreadSanitizer keeps signals back until the thread calls the C library, which a loop does not, and
   /// has an `abort` of its own, out of which nobody may jump.
   static let isThread = unsafe dlsym(nil, "__tsan_init") != nil
+  /// Instrumented code takes long on a busy machine.
+  static let isAny = unsafe isThread || dlsym(nil, "__asan_init") != nil
 }
 
 /// In what a module is written.
@@ -51,13 +56,15 @@ enum Language: String, CaseIterable, Sendable {
 enum FaultyModule {
   private static let built = Guarded<[String: [UInt8]]>([:])
 
-  /// The version 1.0.`patch`, which fails as it is told.
+  /// The version 1.0.`patch`, which fails as it is told; `time` is what it puts into buckets, its version when
+  /// nothing is said.
   static func image(
-    _ patch: Int, _ failure: Failure? = nil, in language: Language = .c
+    _ patch: Int, _ failure: Failure? = nil, in language: Language = .c, time: Int? = nil
   ) throws -> [UInt8] {
-    let key = "\(patch) \(failure?.rawValue ?? "") \(language)"
+    let time = time ?? patch
+    let key = "\(patch) \(failure?.rawValue ?? "") \(language) \(time)"
     if let image = built.withLock({ $0[key] }) { return image }
-    let image = try build(patch, failure, language)
+    let image = try build(patch, failure, language, time)
     built.withLock { $0[key] = image }
     return image
   }
@@ -67,18 +74,19 @@ enum FaultyModule {
   }
 
   private static func build(
-    _ patch: Int, _ failure: Failure?, _ language: Language
+    _ patch: Int, _ failure: Failure?, _ language: Language, _ time: Int
   ) throws -> [UInt8] {
     let directory = try TemporaryDirectory()
     let includes = ["CHitless/include", "CUPF/include"].map { path in
       "-I\(TestModule.root)/Sources/\(path.hasPrefix("CUPF") ? "UPF" : "Ground")/\(path)"
     }
     var inputs = [fixtures + "/qer.c"]
-    var macros = ["-DPATCH=\(patch)"]
+    var macros = ["-DPATCH=\(patch)", "-DTIME=\(time)"]
     if let failure {
       switch failure {
       case .write: macros.append("-DWRITES")
       case .leave: macros.append("-DLEAVES")
+      case .decide: macros.append("-DDECIDES")
       default: macros.append("-DFAILURE=\(failure.rawValue)")
       }
     }

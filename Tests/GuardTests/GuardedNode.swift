@@ -63,8 +63,9 @@ final class GuardedNode {
     change(&options)
     agent = try Agent(options)
     try Self.defineSlots(agent, qer: try directory.write("qer.so", base))
-    try agent.start()
     (plane, access, core) = try Self.plane(workers, packetsAreReadOnly)
+    try agent.defineShadow(unsafe ShadowHost(plane.shadowOptions))
+    try agent.start()
     try plane.start(AgentRegistry(agent: agent))
   }
 
@@ -210,6 +211,16 @@ extension GuardedNode {
     let sent = sessions.sent[0].packets + sessions.sent[1].packets
     #expect(received == injected && sent == injected, sourceLocation: location)
   }
+
+  /// The audit log, after its chain was checked.
+  func auditLines() throws -> [String] {
+    let bytes = contents(of: "\(state)/audit.jsonl") ?? []
+    _ = try AuditChain.verify(bytes, continued: false)
+    return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+  }
+
+  /// The directory of the agent's state.
+  var stateDirectory: String { state }
 
   /// Packets by the version of qer that marked them.
   var marks: [UInt16: UInt64] { plane.statistics().marks }

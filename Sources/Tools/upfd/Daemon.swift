@@ -2,6 +2,7 @@ internal import Agent
 internal import Bytes
 internal import GTPU
 internal import Glibc
+internal import Guard
 internal import PacketIO
 internal import Platform
 internal import Probation
@@ -35,6 +36,7 @@ final class Daemon {
     options.packetsAreReadOnly = command.readOnlyPackets
     options.signals = try Self.defineSignals(agent)
     plane = try UserPlane(options, sessions: sessions)
+    try unsafe agent.defineShadow(ShadowHost(plane.shadowOptions))
   }
 
   /// A key that was named and cannot be used is a mistake to be told now, not with the first patch.

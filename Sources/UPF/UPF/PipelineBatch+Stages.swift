@@ -73,7 +73,9 @@ extension PipelineBatch {
     let verdict = unsafe verdicts[index]
     unsafe entries[index].session = UPF_NONE
     if Int(verdict.drop) == UPF_DROP_NO_PDR { return unsafe missFate(index) }
-    guard unsafe isConsistent(verdict, packets[index].direction) else { return .invalidVerdict }
+    guard unsafe tables.pointee.agrees(with: verdict, packets[index].direction) else {
+      return .invalidVerdict
+    }
     unsafe entries[index].session = verdict.session
     switch Int(verdict.drop) {
     case UPF_DROP_NONE: return unsafe forward(index, verdict)
@@ -84,16 +86,6 @@ extension PipelineBatch {
       return unsafe mayHandOver ? .handedOver : .handoverFull
     default: return .invalidVerdict
     }
-  }
-
-  /// Whether the verdict names a PDR that there is, for this direction, and what that PDR names.
-  @inline(__always)
-  private func isConsistent(_ verdict: upf_verdict, _ direction: UInt8) -> Bool {
-    let tables = unsafe tables.pointee.classify
-    guard unsafe verdict.pdr < tables.pointee.pdr_count else { return false }
-    let pdr = unsafe tables.pointee.pdrs[Int(verdict.pdr)]
-    return verdict.session == pdr.session && verdict.qer == pdr.qer && verdict.urr == pdr.urr
-      && verdict.far == pdr.far && direction == pdr.direction
   }
 
   /// Stages urr and far.
@@ -138,15 +130,9 @@ extension PipelineBatch {
       unsafe bytes = place.assumingMemoryBound(to: UInt8.self)
     }
     let start = unsafe UnsafeMutableRawPointer(bytes - size)
-    unsafe start.storeBytes(of: rule.header.0, as: UInt64.self)
-    unsafe start.storeBytes(of: rule.header.1, toByteOffset: 8, as: UInt64.self)
-    // What the length field counts begins after the eight mandatory bytes.
-    let counted = UInt16(truncatingIfNeeded: length + size - 8)
-    unsafe start.storeBytes(of: counted.bigEndian, toByteOffset: 2, as: UInt16.self)
-    if qer != UPF_NONE {
-      let qfi = unsafe tables.pointee.enforce.pointee.qers[Int(qer)].qfi
-      unsafe start.storeBytes(of: qfi, toByteOffset: 14, as: UInt8.self)
-    }
+    let qfi =
+      unsafe qer == UPF_NONE ? nil : tables.pointee.enforce.pointee.qers[Int(qer)].qfi
+    unsafe rule.storeHeader(at: start, length: length, qfi: qfi)
     unsafe buffer.bytes = start.assumingMemoryBound(to: UInt8.self)
     unsafe buffer.length = UInt32(truncatingIfNeeded: length + size)
     unsafe buffer.address = rule.address

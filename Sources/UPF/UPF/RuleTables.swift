@@ -16,6 +16,18 @@ struct ForwardingRule: BitwiseCopyable {
   static let toAccess: UInt8 = 2
   /// Mandatory part, optional fields, and a container without options.
   static let headerSize = 16
+
+  /// Stores the header of a packet of `length` bytes; nil: of QoS flow 0.
+  @inline(__always)
+  func storeHeader(at start: UnsafeMutableRawPointer, length: Int, qfi: UInt8?) {
+    // SAFETY: the caller has room for `headerSize` bytes.
+    unsafe start.storeBytes(of: header.0, as: UInt64.self)
+    unsafe start.storeBytes(of: header.1, toByteOffset: 8, as: UInt64.self)
+    // What the length field counts begins after the eight mandatory bytes.
+    let counted = UInt16(truncatingIfNeeded: length + Self.headerSize - 8)
+    unsafe start.storeBytes(of: counted.bigEndian, toByteOffset: 2, as: UInt16.self)
+    if let qfi { unsafe start.storeBytes(of: qfi, toByteOffset: 14, as: UInt8.self) }
+  }
 }
 
 /// One generation of rule tables as workers see it: plain pointers, nothing to count references to.
@@ -30,6 +42,44 @@ struct RuleTablesView: BitwiseCopyable {
   /// Records that exist at all; a number below is safe to use as an index.
   var sessionCount: UInt32
   var urrCount: UInt32
+
+  /// Whether a verdict names a PDR that there is, for this direction, and what that PDR names.
+  @inline(__always)
+  func agrees(with verdict: upf_verdict, _ direction: UInt8) -> Bool {
+    guard unsafe verdict.pdr < classify.pointee.pdr_count else { return false }
+    let pdr = unsafe classify.pointee.pdrs[Int(verdict.pdr)]
+    return verdict.session == pdr.session && verdict.qer == pdr.qer && verdict.urr == pdr.urr
+      && verdict.far == pdr.far && direction == pdr.direction
+  }
+
+  /// The PDRs of the key that a packet is known by.
+  func candidates(for packet: upf_packet) -> Range<Int> {
+    let isUplink = unsafe UInt32(packet.direction) == UPF_UPLINK
+    let key: UInt64
+    if isUplink {
+      key = unsafe UInt64(packet.tunnel_address) << 32 | UInt64(packet.teid)
+    } else {
+      key = unsafe withUnsafeBytes(of: packet.destination) { bytes in
+        unsafe packet.ip_version == 4
+          ? UInt64(UInt32(bigEndian: bytes.load(as: UInt32.self)))
+          : UInt64(bigEndian: bytes.load(as: UInt64.self))
+      }
+    }
+    let tables = unsafe classify.pointee
+    let entries = unsafe isUplink ? tables.uplink : tables.downlink
+    let mask = unsafe isUplink ? tables.uplink_mask : tables.downlink_mask
+    guard let entries = unsafe entries else { return 0..<0 }
+    var index = upf_key_hash(key) & mask
+    // At least one entry is empty.
+    while unsafe entries[Int(index)].pdr_count > 0 {
+      let entry = unsafe entries[Int(index)]
+      if entry.key == key {
+        return Int(entry.first_pdr)..<Int(entry.first_pdr) + Int(entry.pdr_count)
+      }
+      index = (index &+ 1) & mask
+    }
+    return 0..<0
+  }
 }
 
 /// Rule tables, immutable from the day they are built; they own the memory behind their view.

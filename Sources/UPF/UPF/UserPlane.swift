@@ -16,6 +16,7 @@ package final class UserPlane: Sendable {
   private let group = WorkerGroup()
   private let publisher: TablePublisher
   let state: StateStore
+  let shadow: ShadowPlane
   let control: Mutex<RuleControl>
   private let threads = Mutex<[StartedWorker]>([])
 
@@ -33,7 +34,9 @@ package final class UserPlane: Sendable {
     let control = try RuleControl(
       limits: options.limits, n3Address: options.n3Address.rawValue, state: state,
       sessions: sessions)
-    publisher = try unsafe TablePublisher(control.tables.view, workerCount: count)
+    // One reader more: who runs copies of batches.
+    publisher = try unsafe TablePublisher(control.tables.view, workerCount: count + 1)
+    shadow = try ShadowPlane(options, publisher, reader: count)
     var rings = try Self.rings(options)
     var workers: [Worker] = []
     for (index, seat) in options.seats.enumerated() {

@@ -1,7 +1,8 @@
 // A qer for tests: marks packets with its version, and fails as its macros say at a packet to port 6666.
 //
 // PATCH is its version. FAILURE names the way to fail, nothing for none; IN_SWIFT has failure.swift do it.
-// With WRITES it writes to the packet instead; with LEAVES it fails after its end.
+// With WRITES it writes to the packet instead, with DECIDES it decides otherwise; with LEAVES it fails
+// after its end. TIME is what it puts into buckets, its version unless that is said.
 #include <stdint.h>
 
 #include "failure.h"
@@ -12,6 +13,9 @@ enum { TRIGGER = 6666 };
 
 #ifndef FAILURE
 #define FAILURE nothing
+#endif
+#ifndef TIME
+#define TIME PATCH
 #endif
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -33,7 +37,7 @@ HITLESS_PATCHABLE static void process(const struct upf_qer_tables *tables, struc
     }
     verdict->qer_mark = PATCH;
     batch->updates[count++] = (struct upf_bucket_update){
-        .bucket = 2 * verdict->qer + batch->packets[index].direction, .value = {.time = PATCH}};
+        .bucket = 2 * verdict->qer + batch->packets[index].direction, .value = {.time = TIME}};
     batch->update_count = count;
     if (batch->packets[index].destination_port == TRIGGER) {
       // What the batch holds now is half of the work; nobody may ever see it.
@@ -41,6 +45,9 @@ HITLESS_PATCHABLE static void process(const struct upf_qer_tables *tables, struc
 #ifdef WRITES
       // To a packet, which no module may.
       *(volatile uint8_t *)(uintptr_t)batch->packets[index].bytes = 0;
+#elif defined(DECIDES)
+      verdict->drop = UPF_DROP_MBR_EXCEEDED;
+      continue;
 #else
       FAIL(batch->now | 1);
 #endif
