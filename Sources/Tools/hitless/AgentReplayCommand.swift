@@ -12,7 +12,7 @@ struct AgentReplayCommand: ReportsJSON {
     commandName: "replay",
     abstract: "Decide again what a host's rollouts were decided by; exits 22 when a line differs.",
     discussion: """
-      Every look at a rollout is a line of the audit log with all that the decision depends on. \
+      Every look at a rollout, or at a shadow before it, is a line of the audit log with all that the decision depends on. \
       This reads the lines, without the agent and whether the host runs or not, decides again, and says for \
       each line whether it comes to the same. 'hitless audit verify' says whether the lines are \
       those that were written.
@@ -79,14 +79,27 @@ private struct ReplayedLine {
       case .object(let pairs) = JSON(parsed: object)
     else { return nil }
     let fields = Dictionary(pairs, uniquingKeysWith: { first, _ in first })
-    guard fields["event"] == .string("judged") else { return nil }
+    let isShadow = fields["event"] == .string("compared")
+    guard isShadow || fields["event"] == .string("judged") else { return nil }
     func number(_ name: String) -> UInt64 {
       if case .unsigned(let value)? = fields[name] { value } else { 0 }
     }
     self.number = number("number")
     transaction = number("transaction")
     detail = if case .string(let text)? = fields["detail"] { text } else { "" }
-    outcome = Self.outcome(fields["judgement"])
+    outcome = isShadow ? Self.outcome(shadow: fields["shadow"]) : Self.outcome(fields["judgement"])
+  }
+
+  private static func outcome(shadow record: JSON?) -> Outcome {
+    guard let record else { return .unreadable("the line has no comparison") }
+    do throws(JudgementFault) {
+      let recorded = try RecordedShadow(record)
+      guard !recorded.isSame else { return .same }
+      let decision = recorded.judgement.decide()
+      return .other("\(decision.verdict.name), \(decision.action.name): \(decision.verdict.detail)")
+    } catch {
+      return .unreadable("its field '\(error.field)' is missing or wrong")
+    }
   }
 
   private static func outcome(_ record: JSON?) -> Outcome {

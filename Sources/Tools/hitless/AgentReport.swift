@@ -141,6 +141,8 @@ enum AgentReport {
     if let stage = transaction["stage_ns"]?.unsignedValue {
       lines.append("  staged in \(microseconds(stage))")
     }
+    lines += shadow(
+      transaction["shadow"]?.namedValue, isActive: transaction["state"] == .text("active"))
     lines += rollout(
       transaction["rollout"]?.namedValue, isActive: transaction["state"] == .text("active"))
     if let left = transaction["confirm_within_ns"]?.unsignedValue {

@@ -52,12 +52,20 @@ struct AgentActivateCommand: AgentVerb {
       'worker' gives whole workers to the candidate, 'batches' a share of every worker's batches, 'flows' a \
       share of the flows, each of which stays with it. 'list' and 'watch' show how it goes on.
 
+      With --shadow no worker has the candidate at first: copies of a share of the batches are run on both \
+      sides, off the packet path, and what they put out is compared. A difference, a fault or too little to \
+      compare ends it there, with both results in the log; otherwise what the other options say follows. The \
+      host must take part in it.
+
       Examples:
+        hitless agent activate --shadow batches:5% --shadow-for 1m --canary flows:1% --auto-confirm
+        hitless agent activate --shadow batches:100% --shadow-batches 10000
         hitless agent activate --canary worker:1 --dwell 1m
         hitless agent activate --canary flows:1% --steps 10%,50%,100% --auto-confirm
         hitless agent activate --auto-confirm --confirm-within 5m --threshold min-samples=500
       """)
 
+  @OptionGroup var shadow: ShadowOptions
   @OptionGroup var rollout: RolloutOptions
   @OptionGroup var choice: TransactionChoice
   @ParentCommand var parent: AgentCommand
@@ -66,6 +74,7 @@ struct AgentActivateCommand: AgentVerb {
 
   func run() throws {
     let arguments = choice.arguments.merging(rollout.arguments) { $1 }
+      .merging(shadow.arguments) { $1 }
     try show(ControlRequest("activate", arguments), AgentReport.swapped)
   }
 }

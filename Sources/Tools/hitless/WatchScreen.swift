@@ -78,6 +78,7 @@ struct WatchScreen {
     if let left = transaction["confirm_within_ns"]?.unsignedValue {
       lines.append("         rolls back in \(seconds(left)) unless confirmed")
     }
+    lines += shadow(transaction)
     guard let rollout = transaction["rollout"]?.namedValue, transaction["state"] == .text("active")
     else { return lines }
     let dwell = rollout["dwell_ns"]?.unsignedValue ?? 0
@@ -90,6 +91,21 @@ struct WatchScreen {
       "health   \(rollout["verdict"]?.textValue ?? "not looked at yet")\(why)",
     ]
     return lines
+  }
+
+  /// How a comparison on copies goes on, and what it has found.
+  private func shadow(_ transaction: [String: CBOR]) -> [String] {
+    guard let shadow = transaction["shadow"]?.namedValue else { return [] }
+    let isActive = transaction["state"] == .text("active")
+    let kinds = AgentReport.shadowKinds(shadow).prefix(4).map { "         \($0)" }
+    guard isActive, shadow["over"] != .bool(true) else {
+      return ["shadow   \(AgentReport.shadowState(shadow, isActive: false))"] + kinds
+    }
+    let elapsed = shadow["elapsed_ns"]?.unsignedValue ?? 0
+    let limit = shadow["limit_ns"]?.unsignedValue ?? 0
+    return [
+      "shadow   \(AgentReport.shadowState(shadow, isActive: true))  \(bar(elapsed, of: limit, 20))"
+    ] + kinds
   }
 
   /// Stable's and the candidate's figures of the step, one subject per line.
