@@ -144,8 +144,9 @@ let tools: [Target] = [
   tool(
     "hitless-bench",
     [
-      "Bytes", "CGuard", "CHitless", "CPathBench", "DeltaDecoder", "DeltaEncoder", "DeltaModel",
-      "ElfImage", "Guard", "HotSwap", "Platform", "Refusal", argumentParser,
+      "Bytes", "CGuard", "CHitless", "CPathBench", "CPlatform", "DeltaDecoder", "DeltaEncoder",
+      "DeltaModel", "ElfImage", "GTPU", "Guard", "HotSwap", "PacketIO", "Platform", "Refusal",
+      argumentParser,
     ]),
   tool("hitless-probe", ["Bytes", "HotSwap", "Refusal"]),
   tool(

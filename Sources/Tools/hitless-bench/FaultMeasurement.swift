@@ -58,6 +58,8 @@ struct FaultMeasurement: Sendable {
   private func fail(
     _ worker: UnsafeMutablePointer<hitless_worker>, _ kind: Int
   ) throws(Refusal) -> Double {
+    // The worker that left it the last time has opened it.
+    modules.failing.breaker.close()
     let publication = try modules.domain.publish(
       stable: modules.generations[0], candidate: modules.failing)
     unsafe modules.driver.pointee.run_batches(state.pointer, worker, Self.batchesBetween)

@@ -11,6 +11,6 @@ struct HitlessBench: ParsableCommand {
     abstract: "Measures the packet path through slots, swaps under load, and the delta codec.",
     subcommands: [
       PathCommand.self, SwapCommand.self, AblationCommand.self, DecodeCommand.self,
-      TrainPriorCommand.self,
+      TrainPriorCommand.self, TraceCommand.self,
     ])
 }

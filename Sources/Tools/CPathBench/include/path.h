@@ -150,6 +150,9 @@ struct path_driver_table {
   void (*run_slots)(struct path_state *state, struct hitless_worker *worker, uint64_t batches);
   /// The same through `hitless_run_batch`.
   void (*run_batches)(struct path_state *state, struct hitless_worker *worker, uint64_t batches);
+  /// The functions of `stages`, which somebody else may change at any moment.
+  void (*run_pointers)(struct path_state *state, const struct path_stage_table *const *stages,
+                       uint64_t batches);
 };
 
 /// Makes the tables of `sessions` sessions and the packets; null without memory.

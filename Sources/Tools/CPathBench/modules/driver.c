@@ -87,6 +87,19 @@ static void run_slots(struct path_state *state, struct hitless_worker *worker, u
   }
 }
 
+static void run_pointers(struct path_state *state, const struct path_stage_table *const *stages,
+                         uint64_t batches) {
+  for (uint64_t left = batches; left > 0; left--) {
+    receive(state);
+    for (uint32_t slot = 0; slot < PATH_STAGES; slot++) {
+      // Each is looked up when it is called, as a patched function's entry is.
+      const struct path_stage_table *stage = __atomic_load_n(&stages[slot], __ATOMIC_RELAXED);
+      stage->process(&state->tables, &state->batch);
+    }
+    commit(state);
+  }
+}
+
 static int32_t run_stages(const struct hitless_view *view, void *context) {
   struct path_state *state = context;
   for (uint32_t slot = 0; slot < PATH_STAGES; slot++) {
@@ -111,7 +124,8 @@ static const struct path_driver_table table = {.size = sizeof(struct path_driver
                                                .run_inlined = run_inlined,
                                                .run_fused = run_fused,
                                                .run_slots = run_slots,
-                                               .run_batches = run_batches};
+                                               .run_batches = run_batches,
+                                               .run_pointers = run_pointers};
 
 #define TABLE table
 #include "descriptor.h"
