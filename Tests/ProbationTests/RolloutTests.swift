@@ -95,7 +95,7 @@ struct RolloutTests {
   }
 
   @Test
-  func `steps that do not grow are left out, and stable is watched before everything changes`() {
+  func `steps below the first are left out, and stable is watched before everything changes`() {
     let all = RolloutPlan.all
     #expect(
       RolloutPlan.steps(first: .share(3277), later: [655, 6554, all])
@@ -104,6 +104,10 @@ struct RolloutTests {
       RolloutPlan.steps(first: .workers(1), later: [655, all])
         == [.workers(1), .share(655), .share(all)])
     #expect(RolloutPlan.steps(first: nil, later: [all]) == [.share(0), .share(all)])
+    // Who asks for half and then for a quarter has made a mistake: nothing of it is done.
+    var falling = RolloutPlan()
+    falling.steps = RolloutPlan.steps(first: .share(655), later: [655, all / 2, all / 4, all])
+    #expect(falling.flaw?.message == "a step of the rollout is not more than the one before")
   }
 
   @Test func `a plan that makes no sense is refused with a hint`() {

@@ -57,15 +57,12 @@ package struct RolloutPlan: Equatable, Sendable {
 }
 
 extension RolloutPlan {
-  /// The steps that `first` and the shares in `later` make: those that are not more than the one before are
-  /// left out, and if the first is everything, a step of nothing comes before it, so that stable has figures.
+  /// The steps that `first` and the shares in `later` make: those at the beginning that are not more than `first`
+  /// are left out, and if the first is everything, a step of nothing comes before it, so that stable has figures.
   package static func steps(first: Amount?, later: [UInt32]) -> [Amount] {
     var steps = first.map { [$0] } ?? []
-    var largest: UInt32 = if case .share(let share) = first { share } else { 0 }
-    for share in later where share > largest {
-      largest = share
-      steps.append(.share(share))
-    }
+    let least: UInt32 = if case .share(let share) = first { share } else { 0 }
+    steps += later.drop { $0 <= least }.map(Amount.share)
     if steps.first?.isEverything ?? false { steps.insert(.share(0), at: 0) }
     return steps
   }
