@@ -1,3 +1,4 @@
+internal import AgentControl
 internal import Bytes
 
 extension AgentReport {
