@@ -44,7 +44,7 @@ extension RunningTests {
   }
 
   /// Sends packets of a user until `isOver` says so; false when it never does.
-  private func forwarding(_ daemon: RunningDaemon, until isOver: () throws -> Bool) throws -> Bool {
+  func forwarding(_ daemon: RunningDaemon, until isOver: () throws -> Bool) throws -> Bool {
     let inner: [UInt8] =
       [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 60, 0, 1, 8, 8, 8, 8]
       + [0x0f, 0xa0, 0x13, 0x88, 0, 8, 0, 0]
@@ -63,7 +63,7 @@ extension RunningTests {
 }
 
 /// A vendor's key, a patch, and the socket of the agent.
-private struct RolloutOperations {
+struct RolloutOperations {
   private let directory: TemporaryDirectory
 
   init() throws {
