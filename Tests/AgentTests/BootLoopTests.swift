@@ -25,15 +25,16 @@ struct BootLoopTests {
     #expect(try results(next) == [31, 31])
     #expect(next.status().counters.rollbacks == 1)
     #expect(try audit().contains { $0.contains("\"rolled-back\"") && $0.contains(":\(number),") })
-    #expect(kinds(next) == ["opened", "rolled-back", "started"])
+    #expect(kinds(next) == ["opened", "rolled-back", "breaker-opened", "started"])
     let listing = try ControlClient(path: site.directory.path("control")).ask(
       ControlRequest("list"))
     #expect(listing["last_run"]?.namedValue?["trial"] == .unsigned(number))
     #expect(listing["last_run"]?.namedValue?["ending"] == .text("died"))
     // It was the candidate, not the set: nothing was counted against that.
     #expect(listing["last_run"]?.namedValue?["deaths"] == .unsigned(0))
-    // And the same patch may be tried again.
-    _ = try next.install(patch: try site.patch())
+    // And the same patch may be tried again, after it has waited.
+    let again = try next.install(patch: try site.patch())
+    expectRefusal(.breakerOpen) { _ = try next.activate(again) }
     try next.close()
   }
 

@@ -1,7 +1,7 @@
 // A host of one slot that does what its standard input says, a word per line, and answers each with a line:
-// `ok …`, or `refused CODE MESSAGE`. Made to be killed and lied to at any system call.
+// `ok …`, or `refused CODE MESSAGE: HINT`. Made to be killed and lied to at any system call.
 //
-//   FaultHost STATE-DIRECTORY MODULE TRUSTED-KEY HELPER
+//   FaultHost STATE-DIRECTORY MODULE TRUSTED-KEY HELPER BREAKER-WAIT-MILLISECONDS
 import Agent
 import CHitless
 import Glibc
@@ -26,7 +26,8 @@ final class Host {
     do throws(Refusal) {
       return "ok \(try obey(words))"
     } catch {
-      return "refused \(error.kind.rawValue) \(error.message)"
+      let hint = error.hint.map { ": \($0)" } ?? ""
+      return "refused \(error.kind.rawValue) \(error.message)\(hint)"
     }
   }
 
@@ -43,6 +44,10 @@ final class Host {
     case "activate": _ = try running().activate(try running().currentTransaction())
     case "confirm": try running().confirm(try running().currentTransaction())
     case "rollback": try running().rollback(try running().currentTransaction())
+    case "freeze": _ = try running().freeze(reason: "a test", by: .host)
+    case "release": try running().release(by: .host)
+    case "pardon": _ = try running().release(patch: words[1], by: .host)
+    case "frozen": return "\(try running().status().isFrozen)"
     case "close": try close()
     case "result": return "\(try result())"
     case "descriptors": return "\(try descriptors())"
@@ -63,6 +68,7 @@ final class Host {
     options.probe = arguments[4]
     // A thread of its own would make system calls in the middle of those that are counted.
     options.golden.interval = 0
+    options.breaker.wait = (UInt64(arguments[5]) ?? 0) * 1_000_000
     // Announced calls take their time, and so may whoever else uses this machine.
     options.probeTimeout = 100_000_000_000
     let agent = try Agent(options)

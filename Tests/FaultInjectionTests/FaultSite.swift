@@ -81,13 +81,25 @@ final class FaultSite: Sendable {
   }
 }
 
-/// The orders of a life, and what is confirmed after each.
+/// The orders of a life, and what is confirmed and frozen after each.
 enum Life {
+  /// Whether a start may find the agent frozen after `verb`, which was done to its end or not.
+  static func isFrozen(after verb: String, isDone: Bool) -> [Bool] {
+    switch verb {
+    case "freeze": isDone ? [true] : [false, true]
+    case "release": isDone ? [false] : [false, true]
+    default: [false]
+    }
+  }
+
   /// Index in `FaultSite.results` of what was confirmed before and after `confirm`.
   static let (old, new) = (1, 2)
 
   static func orders(_ site: FaultSite) -> [String] {
-    ["start", "install \(site.patches[1])", "activate", "rollback", "activate", "confirm", "close"]
+    [
+      "start", "install \(site.patches[1])", "activate", "rollback", "activate", "confirm",
+      "freeze", "release", "close",
+    ]
   }
 }
 
@@ -96,6 +108,8 @@ struct Restart {
   /// What the module in force says; or why there is none.
   let result: String
   let rollbacks: String
+  /// Whether the next life is kept from taking patches.
+  let isFrozen: Bool
   let lines: [String]
   /// What is not as it should be, whatever was confirmed.
   private(set) var problems: [String] = []
@@ -106,6 +120,7 @@ struct Restart {
     let started = try host.order("start") ?? "ended"
     result = started == "ok " ? try host.order("result") ?? "ended" : started
     rollbacks = try host.order("rollbacks") ?? "ended"
+    isFrozen = try host.order("frozen") == "ok true"
     _ = try host.order("close")
     let content = contents(of: "\(state)/audit.jsonl") ?? []
     lines = String(decoding: content, as: UTF8.self).split(separator: "\n").map(String.init)

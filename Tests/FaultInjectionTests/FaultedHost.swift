@@ -32,10 +32,11 @@ final class FaultedHost {
   /// Decides about the calls of the order that is under way.
   var decide: (Call) -> Fate = { _ in .made }
 
-  init(_ site: FaultSite, state: String) throws {
+  /// Starts one; a patch that has failed waits for `wait` milliseconds the first time.
+  init(_ site: FaultSite, state: String, wait: UInt64 = 30_000) throws {
     let program = try BuiltProduct.path("FaultHost")
     let words = [
-      program, state, site.module, site.key, try BuiltProduct.path("hitless-probe"),
+      program, state, site.module, site.key, try BuiltProduct.path("hitless-probe"), "\(wait)",
     ]
     var vector: [UnsafeMutablePointer<CChar>?] = unsafe []
     for word in words { unsafe vector.append(strdup(word)) }

@@ -27,6 +27,13 @@ struct FullDiskTests {
     let second = try FaultedHost(site, state: state)
     #expect(try second.order("start", deciding: Self.full(second, state, calls)) == "ok ")
     #expect(try second.order("result") == FaultSite.results[Life.old])
+    // That the candidate was rolled back could not be written down: the patch waits as after a death on trial.
+    #expect(try second.order(Life.orders(site)[1]) == "ok ")
+    let waits = try second.order("activate") ?? "ended"
+    #expect(waits.hasPrefix("refused 71 "), "\(waits)")
+    #expect(try second.order("rollback") == "ok ")
+    // The hint ends with sixteen digits of the patch.
+    #expect(try second.order("pardon \(waits.suffix(17).dropLast())") == "ok ", "\(waits)")
     // And once there is room, everything goes on.
     for words in Life.orders(site)[1...] { #expect(try second.order(words) == "ok ") }
     let restart = try Restart(site, state)

@@ -58,7 +58,10 @@ struct KillTests {
     let wasOnTrial =
       orders[point.order] == "confirm" && restart.result == old
       || orders[point.order] == "rollback" && point.call == 0
-    let neverOnTrial = ["start", "install", "close"].contains(orders[point.order])
+    let neverOnTrial =
+      ["start", "install", "freeze", "release", "close"].contains(orders[point.order])
+    let frozen = Life.isFrozen(after: String(orders[point.order]), isDone: isDone)
+    #expect(frozen.contains(restart.isFrozen), "\(point): frozen: \(restart.isFrozen)")
     if wasOnTrial { #expect(restart.rollbacks == "ok 1", "\(point)") }
     if neverOnTrial && point.order != confirm - 1 {
       #expect(restart.rollbacks == "ok 0", "\(point)")

@@ -13,11 +13,12 @@ struct PowerCutTests {
       let restart = try Self.restart(site, leftover)
       #expect(leftover.allowed.contains(restart.result), "\(leftover.when): \(restart.result)")
       #expect(restart.problems == [], "\(leftover.when)")
+      #expect(leftover.frozen.contains(restart.isFrozen), "\(leftover.when)")
     }
   }
 
   /// The probe that the test above can fail: devices that do not do what they are told.
-  @Test(arguments: ["directories", "files", "objects", "audit.jsonl"])
+  @Test(arguments: ["directories", "files", "objects", "audit.jsonl", "breakers"])
   func `would be found out if there were no flush of`(what: String) throws {
     let site = try FaultSite()
     let leftovers = try Self.leftovers(site) { path in
@@ -25,6 +26,7 @@ struct PowerCutTests {
       case "directories": !path.hasSuffix("state") && !path.hasSuffix("sha256")
       case "files": path.hasSuffix("state") || path.hasSuffix("sha256")
       case "objects": !path.contains("/sha256/")
+      case "breakers": !path.contains("/breakers")
       default: !path.hasSuffix(what)
       }
     }
@@ -35,6 +37,7 @@ struct PowerCutTests {
         leftover.isConfirmed
         && restart.lines.count { $0.contains("\"event\":\"confirmed\"") } < 2
       return !leftover.allowed.contains(restart.result) || restart.problems != [] || isForgotten
+        || !leftover.frozen.contains(restart.isFrozen)
     }
     #expect(isFoundOut)
   }
@@ -45,6 +48,7 @@ struct PowerCutTests {
     /// What a start may come up with then.
     let allowed: [String]
     let isConfirmed: Bool
+    let frozen: [Bool]
     let files: [String: [UInt8]]
   }
 
@@ -59,15 +63,17 @@ struct PowerCutTests {
     var seen: Set<[String: [UInt8]]> = []
     var leftovers: [Leftover] = []
     var isConfirmed = false
-    func cut(_ when: String, _ choices: [Int]) {
+    func cut(_ when: String, _ choices: [Int], _ frozen: [Bool]) {
       let allowed = choices.map { FaultSite.results[$0] }
       for (way, files) in device.afterCut() {
         // Trees that a start cannot tell apart need one start for what may come of it.
-        let key = files.merging(["may": choices.map { UInt8($0) }]) { first, _ in first }
+        let may = choices.map { UInt8($0) } + frozen.map { $0 ? 11 : 10 }
+        let key = files.merging(["may": may]) { first, _ in first }
         guard seen.insert(key).inserted else { continue }
         leftovers.append(
           Leftover(
-            when: "\(when): \(way)", allowed: allowed, isConfirmed: isConfirmed, files: files))
+            when: "\(when): \(way)", allowed: allowed, isConfirmed: isConfirmed,
+            frozen: frozen, files: files))
       }
     }
     for words in Life.orders(site) {
@@ -76,7 +82,9 @@ struct PowerCutTests {
         isConfirmed ? [Life.new] : verb == "confirm" ? [Life.old, Life.new] : [Life.old]
       var count = 0
       let answer = try host.order(words) { call in
-        cut("\(verb), before call \(count) (\(call.name))", choices)
+        cut(
+          "\(verb), before call \(count) (\(call.name))", choices,
+          Life.isFrozen(after: verb, isDone: false))
         count += 1
         if ["fsync", "fdatasync"].contains(call.name) {
           let path = host.path(of: call.descriptor)
@@ -86,8 +94,10 @@ struct PowerCutTests {
       }
       try #require(answer == "ok ")
       isConfirmed = isConfirmed || verb == "confirm"
+      // What has been answered is kept, whatever comes.
+      if verb == "freeze" { cut("after freeze", [Life.new], [true]) }
     }
-    cut("at the end", [Life.new])
+    cut("at the end", [Life.new], [false])
     return leftovers
   }
 

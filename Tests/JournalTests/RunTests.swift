@@ -1,3 +1,4 @@
+import Bytes
 import Digests
 import Journal
 import Platform
@@ -61,11 +62,11 @@ struct RunTests {
 
   @Test func `an end on trial is the candidate's, and not the set's`() throws {
     try confirm([1], at: 0)
-    try die(at: 10, deaths: 1) { try $0.beginTrial(77) }
+    try die(at: 10, deaths: 1) { try $0.beginTrial(trial(77)) }
     let last = try judge(at: 11)
-    #expect(last.trial == 77 && last.deaths == 1 && !last.givesUp && !last.isEarly)
+    #expect(last.trial == trial(77) && last.deaths == 1 && !last.givesUp && !last.isEarly)
     try die(at: 12, deaths: 1) { journal in
-      try journal.beginTrial(78)
+      try journal.beginTrial(trial(78))
       try journal.endTrial(journal.trialCount)
     }
     #expect(try judge(at: 13).trial == nil)
@@ -74,12 +75,12 @@ struct RunTests {
   /// An answer that comes late must not take back what was begun meanwhile.
   @Test func `the late end of one trial does not end the next`() throws {
     try die(at: 10) { journal in
-      try journal.beginTrial(1)
+      try journal.beginTrial(trial(1))
       let first = journal.trialCount
-      try journal.beginTrial(1)
+      try journal.beginTrial(trial(1))
       try journal.endTrial(first)
     }
-    #expect(try judge(at: 11).trial == 1)
+    #expect(try judge(at: 11).trial == trial(1))
   }
 
   @Test func `a crash between the set and the record of the run is one early end of the new set`()
@@ -87,7 +88,7 @@ struct RunTests {
   {
     try confirm([1], at: 0)
     try die(at: 10, deaths: 1) { journal in
-      try journal.beginTrial(5)
+      try journal.beginTrial(trial(5))
       var set = journal.confirmed
       set.modules["qer"] = SHA256Digest(of: [2])
       try journal.store([2], digest: SHA256Digest(of: [2]))
@@ -150,6 +151,37 @@ struct RunTests {
     }
   }
 
+  /// Written by an agent that did not write down whose trial it is.
+  @Test func `a record of the first format is read, and names no patch`() throws {
+    try die(at: 10)
+    let fields: [CBOR: CBOR] = [
+      .text("format"): .unsigned(1), .text("set"): .unsigned(0), .text("boot"): .text("one"),
+      .text("uptime"): .unsigned(10 * second), .text("wall"): .unsigned(1_000_010 * second),
+      .text("deaths"): .unsigned(1), .text("trial"): .unsigned(9), .text("over"): .bool(false),
+    ]
+    try temporary.write("state/run", CBOR.map(fields).encoded)
+    let last = try judge(at: 11)
+    #expect(last.trial == Trial(9, of: nil, []) && last.ending == .died && last.deaths == 1)
+    // One format with the fields of the other is neither.
+    for change in [[CBOR.text("format"): CBOR.unsigned(2)], [.text("modules"): .array([])]] {
+      try temporary.write("state/run", CBOR.map(fields.merging(change) { $1 }).encoded)
+      #expect(try judge(at: 11) == LastRun(ending: .unknown))
+    }
+  }
+
+  @Test(arguments: [
+    [CBOR.text("patch"): CBOR.null], [.text("patch"): .bytes([1])],
+    [.text("modules"): .array([.unsigned(1)])], [.text("modules"): .null],
+    [.text("format"): .unsigned(3)],
+  ])
+  func `a record whose trial is not whole says nothing`(change: [CBOR: CBOR]) throws {
+    try die(at: 10) { try $0.beginTrial(trial(4)) }
+    let whole = try #require(try CBOR(parsing: contents(of: "\(state)/run") ?? []).mapValue)
+    #expect(try judge(at: 11).trial == trial(4))
+    try temporary.write("state/run", CBOR.map(whole.merging(change) { $1 }).encoded)
+    #expect(try judge(at: 11) == LastRun(ending: .unknown))
+  }
+
   /// Written by an agent that kept no set to fall back to.
   @Test func `a confirmed set of the first format is read, and has nothing before it`() throws {
     try confirm([1], at: 0)
@@ -167,6 +199,10 @@ struct RunTests {
   }
 
   private let second: UInt64 = 1_000_000_000
+
+  private func trial(_ number: UInt64) -> Trial {
+    Trial(number, of: SHA256Digest(of: [7]), ["qer", "classify"])
+  }
 
   private func moment(_ seconds: UInt64) -> Moment {
     Moment(boot: "one", uptime: seconds * second, wall: (1_000_000 + seconds) * second)

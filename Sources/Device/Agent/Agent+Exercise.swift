@@ -53,7 +53,7 @@ extension Agent {
       }
       prepareBreaker(of: transaction, isProbe: false)
       try record("exercising", number, "\(count) swaps")
-      try journal.beginTrial(number)
+      try journal.beginTrial(transaction.trial)
       defer { if transaction.state != .active { endTrial(journal.trialCount) } }
       try beginGuarding(in: running.domain)
       defer { if transaction.state != .active { endGuarding(in: running.domain) } }

@@ -47,10 +47,20 @@ extension Agent {
     }
     let end = last.ending == .closed ? "was closed before it was confirmed" : "ended while it ran"
     note(
-      "rolled-back", trial, "the host \(end)",
+      "rolled-back", trial.transaction, "the host \(end)",
       [
         ("elapsed_ns", json(last.elapsed)), ("reason", .string(RollbackReason.crash.rawValue)),
       ])
+    if last.ending == .died { holdBack(trial) }
+  }
+
+  /// Opens the breakers of a candidate whose host has died: nobody can say that it was not the candidate.
+  ///
+  /// They are on the device before the record of the run that died is replaced, so that a host that dies here, too,
+  /// forgets nothing; it then counts the death twice, unless the first wait is still on.
+  private func holdBack(_ trial: Trial) {
+    let opened = noteFailure(.crash, of: nil, trial.patch, trial.modules)
+    reportOpening(of: opened, .crash, trial.transaction)
   }
 
   private func noteDeath(_ last: LastRun) {
@@ -129,7 +139,7 @@ extension LastRun {
   var cbor: CBOR {
     .named([
       "ending": .text(name), "early": .bool(isEarly), "deaths": .unsigned(deaths),
-      "trial": trial.map { .unsigned($0) } ?? .null,
+      "trial": trial.map { .unsigned($0.transaction) } ?? .null,
       "elapsed_ns": elapsed.map { .unsigned($0) } ?? .null,
     ])
   }

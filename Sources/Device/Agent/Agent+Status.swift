@@ -32,6 +32,8 @@ package struct AgentStatus: Sendable {
   package var overdueGenerations = 0
   /// Copies of batches that were compared since the agent was opened, those that were not, and divergences.
   package var shadow = (compared: UInt64(0), skipped: UInt64(0), divergences: UInt64(0))
+  /// Whether an operator, the host, or a record that cannot be read keeps patches out.
+  package var isFrozen = false
 }
 
 extension Agent {
@@ -46,6 +48,7 @@ extension Agent {
       status.shadow = (
         shadow.compared, shadow.skipped, shadow.divergences.values.reduce(0, &+)
       )
+      status.isFrozen = state.protection.frozen != nil
       if let running = state.running {
         status.workerCount = running.domain.workerCount
         status.stableGeneration = running.stable.number

@@ -42,7 +42,7 @@ extension Agent {
   ) throws(Refusal) -> PublishedSwap {
     let number = transaction.number
     try record("activating", number, "generation \(transaction.generation.number)")
-    try journal.beginTrial(number)
+    try journal.beginTrial(transaction.trial)
     let (publication, rollout) = try onTrial { () throws(Refusal) in
       try beginGuarding(in: running.domain)
       announce(transaction.generation, in: running.domain)

@@ -16,6 +16,8 @@ package enum BreakerSource: String, CaseIterable, Sendable {
   case health
   /// A module that could not be loaded, or failed its selftest or its `attach`.
   case load
+  /// The end of the host while the candidate was on trial.
+  case crash
 }
 
 /// One failure of a candidate, of whatever kind.

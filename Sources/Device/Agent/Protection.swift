@@ -93,6 +93,9 @@ extension Transaction {
 
   /// Names of the modules that its patch changes.
   var changedModules: [String] { patch.manifest.components.map(\.module) }
+
+  /// What is written down while its candidate is in force.
+  var trial: Trial { Trial(number, of: patch.identity, changedModules) }
 }
 
 extension RollbackReason {

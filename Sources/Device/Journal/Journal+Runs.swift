@@ -53,15 +53,15 @@ extension Journal {
     }
   }
 
-  /// Writes down that the candidate of `transaction` is in force from here on.
+  /// Writes down that the candidate of `trial` is in force from here on.
   ///
   /// Durable before it is, or a crash would not be put down to it.
-  package func beginTrial(_ transaction: UInt64) throws(Refusal) {
+  package func beginTrial(_ trial: Trial) throws(Refusal) {
     try contents.withLock { contents throws(Refusal) in
       try contents.requireOpen()
       let before = contents.run?.trial
       contents.trialCount += 1
-      contents.run?.trial = transaction
+      contents.run?.trial = trial
       do throws(Refusal) {
         try contents.writeRun()
       } catch {

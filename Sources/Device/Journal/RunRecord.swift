@@ -1,4 +1,5 @@
 internal import Bytes
+package import Digests
 internal import Platform
 
 /// When the end of a host counts against the set it ran on.
@@ -15,6 +16,23 @@ package struct BootLoopRule: Equatable, Sendable {
   package init() {}
 }
 
+/// A candidate that is in force and not confirmed.
+package struct Trial: Equatable, Sendable {
+  /// The number of its transaction.
+  package let transaction: UInt64
+  /// Identity of its patch; nil in records of agents that did not write it down.
+  package let patch: SHA256Digest?
+  /// Names of the modules that the patch changes.
+  package let modules: [String]
+
+  /// Creates a trial.
+  package init(_ transaction: UInt64, of patch: SHA256Digest?, _ modules: [String]) {
+    self.transaction = transaction
+    self.patch = patch
+    self.modules = modules
+  }
+}
+
 /// What the process that holds the state directory is doing, for the one that comes after it: the file
 /// `run`.
 ///
@@ -27,8 +45,8 @@ struct RunRecord: Equatable, Sendable {
   var since: Moment
   /// How many runs on this set ended early before this one, in a row.
   var deaths: UInt64
-  /// The transaction whose candidate is in force and not confirmed.
-  var trial: UInt64?
+  /// The candidate that is in force and not confirmed.
+  var trial: Trial?
   /// Whether the agent was closed, or its start was refused.
   var isOver = false
 }
@@ -47,8 +65,8 @@ package struct LastRun: Equatable, Sendable {
 
   /// How it ended.
   package let ending: Ending
-  /// The transaction that was on trial then: it counts as rolled back.
-  package var trial: UInt64?
+  /// What was on trial then: it counts as rolled back.
+  package var trial: Trial?
   /// Nanoseconds from the start or the confirmation to this start, as far as they can be told.
   package var elapsed: UInt64?
   /// Whether that was within the rule's window.
@@ -96,7 +114,10 @@ extension LastRun {
 }
 
 extension RunRecord {
-  private static let format: UInt64 = 1
+  private static let format: UInt64 = 2
+  /// That of agents that did not write down whose trial it is.
+  private static let formatWithoutPatch: UInt64 = 1
+  private static let formats = [formatWithoutPatch: 8, format: 10]
 
   /// The record as the file holds it: deterministic CBOR.
   var encoded: [UInt8] {
@@ -104,14 +125,18 @@ extension RunRecord {
       .text("format"): .unsigned(Self.format), .text("set"): .unsigned(set),
       .text("boot"): .text(since.boot), .text("uptime"): .unsigned(since.uptime),
       .text("wall"): .unsigned(since.wall), .text("deaths"): .unsigned(deaths),
-      .text("trial"): trial.map { .unsigned($0) } ?? .null, .text("over"): .bool(isOver),
+      .text("trial"): trial.map { .unsigned($0.transaction) } ?? .null,
+      .text("patch"): trial?.patch.map { .bytes($0.bytes) } ?? .null,
+      .text("modules"): .array((trial?.modules ?? []).map { .text($0) }),
+      .text("over"): .bool(isOver),
     ]).encoded
   }
 
-  /// Reads what `encoded` wrote.
+  /// Reads what `encoded` wrote, here or in an older agent.
   init(parsing bytes: [UInt8]) throws(FormatError) {
-    guard let entries = try CBOR(parsing: bytes).mapValue, entries.count == 8,
-      entries[.text("format")] == .unsigned(Self.format),
+    guard let entries = try CBOR(parsing: bytes).mapValue,
+      let format = entries[.text("format")]?.unsignedValue,
+      entries.count == Self.formats[format],
       let set = entries[.text("set")]?.unsignedValue,
       let boot = entries[.text("boot")]?.textValue,
       let uptime = entries[.text("uptime")]?.unsignedValue,
@@ -123,7 +148,25 @@ extension RunRecord {
     self.set = set
     since = Moment(boot: boot, uptime: uptime, wall: wall)
     self.deaths = deaths
-    self.trial = trial.unsignedValue
+    self.trial = try trial.unsignedValue.map { (number) throws(FormatError) in
+      try Trial(number, entries, hasPatch: format != Self.formatWithoutPatch)
+    }
     self.isOver = isOver
+  }
+}
+
+extension Trial {
+  fileprivate init(
+    _ transaction: UInt64, _ entries: [CBOR: CBOR], hasPatch: Bool
+  ) throws(FormatError) {
+    guard hasPatch else {
+      self.init(transaction, of: nil, [])
+      return
+    }
+    guard let patch = entries[.text("patch")]?.bytesValue.flatMap({ SHA256Digest(bytes: $0) }),
+      let items = entries[.text("modules")]?.arrayValue,
+      items.allSatisfy({ $0.textValue != nil })
+    else { throw FormatError(.illegal("a trial with other fields"), at: 0) }
+    self.init(transaction, of: patch, items.compactMap(\.textValue))
   }
 }
