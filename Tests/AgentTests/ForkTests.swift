@@ -13,7 +13,7 @@ import Testing
 struct ForkTests {
   /// The child used to share the lock of the state directory and the listening socket: as long as it lived, no agent
   /// could start there, and who connected waited for nobody.
-  @Test func `its child has neither the state directory nor the control socket`() throws {
+  @Test func `its child has no file of the agent, and no module's`() throws {
     let site = try Site()
     let socket = site.directory.path("control")
     site.options.controlSocket = socket
@@ -21,12 +21,21 @@ struct ForkTests {
     let worker = try TestWorker(agent)
     let inode = try #require(Self.inode(of: socket))
     #expect(try Self.targets(of: "self").contains("socket:[\(inode)]"))
+    // What the child may have of an agent: nothing in its directory, none of its modules.
+    let names = Array(site.slots.values)
+    func isOurs(_ target: String) -> Bool {
+      target == "socket:[\(inode)]" || target.hasPrefix(site.state)
+        || names.contains { target.hasPrefix("/memfd:hitless:\($0) ") }
+    }
+    let own = try Self.targets(of: "self").filter(isOurs)
+    // The log, the directory and that of the objects, and two of each module.
+    #expect(own.count { $0.hasPrefix(site.state) } >= 3 && own.count { $0.contains("memfd") } >= 2)
 
     let child = try Child()
     // It may not have come to its first instruction yet.
     let isClean = eventually {
       let files = (try? Self.targets(of: "\(child.number)")) ?? []
-      return !files.isEmpty && !files.contains("socket:[\(inode)]") && !files.contains(site.state)
+      return !files.isEmpty && !files.contains(where: isOurs)
     }
     #expect(isClean)
 

@@ -29,17 +29,22 @@ enum AgentHandle {
 /// Runs one call and returns its status; a refusal is kept for this thread.
 func answering(_ body: () throws(Refusal) -> Void) -> Int32 {
   do throws(Refusal) {
-    guard !Fork.isChild else {
-      throw Refusal(
-        .state, "this process is a copy of the agent's host, made by 'fork'",
-        hint: "an agent belongs to the process that has opened it")
-    }
+    try requireOwnProcess()
     try body()
     return 0
   } catch {
     LastRefusal.keep(error)
     return error.kind.rawValue
   }
+}
+
+/// Throws in a copy of the process that has opened the agent: whatever lock another thread of it has held is held
+/// for ever there.
+func requireOwnProcess() throws(Refusal) {
+  guard Fork.isChild else { return }
+  throw Refusal(
+    .state, "this process is a copy of the agent's host, made by 'fork'",
+    hint: "an agent belongs to the process that has opened it")
 }
 
 /// The pointer, or a usage refusal that names the argument.

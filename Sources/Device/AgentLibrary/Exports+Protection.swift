@@ -35,6 +35,7 @@ public func hitless_metrics_read(
   _ agent: OpaquePointer!, _ buffer: UnsafeMutablePointer<CChar>!, _ capacity: Int
 ) -> Int {
   do throws(Refusal) {
+    try requireOwnProcess()
     return unsafe copyText(try AgentHandle.agent(agent).metrics(), to: buffer, capacity)
   } catch {
     LastRefusal.keep(error)

@@ -56,6 +56,8 @@ struct LoadedImage: @unchecked Sendable {
     guard descriptor >= 0 else {
       throw Refusal(.io, "cannot keep the module's descriptor open, error \(errno)")
     }
+    // What the host's child has of the module is its mapping.
+    hitless_shim_fork_cover(descriptor)
     return try mappedFiles.withLock { (files) throws(Refusal) in
       let file: FileIdentity
       do throws(Refusal) {
@@ -66,7 +68,7 @@ struct LoadedImage: @unchecked Sendable {
             hint: "map each sealed file once and share the result")
         }
       } catch {
-        close(descriptor)
+        release(descriptor)
         throw error
       }
       let image = try open(descriptor, file)
@@ -89,7 +91,7 @@ struct LoadedImage: @unchecked Sendable {
     }
     // SAFETY: the file is sealed and was checked; its code does not run before a hook is called.
     guard let handle = unsafe dlopen(name, RTLD_NOW | RTLD_LOCAL) else {
-      defer { close(descriptor) }
+      defer { release(descriptor) }
       throw Refusal(.badELF, "the dynamic loader refuses the module: \(loaderMessage())")
     }
     var image = unsafe hitless_shim_image()
@@ -101,6 +103,11 @@ struct LoadedImage: @unchecked Sendable {
     }
     return unsafe LoadedImage(
       name: name, layout: layout, descriptor: descriptor, file: file, handle: handle)
+  }
+
+  private static func release(_ descriptor: Int32) {
+    hitless_shim_fork_uncover(descriptor)
+    close(descriptor)
   }
 
   /// The bytes of the file; the caller keeps the image mapped.
@@ -151,7 +158,7 @@ struct LoadedImage: @unchecked Sendable {
         throw Refusal(.state, "the dynamic loader keeps '\(name)' mapped")
       }
       files.remove(file)
-      close(descriptor)
+      Self.release(descriptor)
     }
   }
 }

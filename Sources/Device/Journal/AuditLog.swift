@@ -64,6 +64,7 @@ struct AuditLog: ~Copyable {
   ) throws(Refusal) -> FileDescriptor {
     do throws(SystemError) {
       let file = try root.open(name, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+      file.hideFromChildren()
       try file.truncate(to: size, "\(root.path)/\(name)")
       try root.synchronize()
       return file
@@ -131,6 +132,7 @@ struct AuditLog: ~Copyable {
       // It has its new name already, and the new file could not be made the last time.
     }
     file = try root.open(Self.name, O_WRONLY | O_CREAT | O_APPEND | O_EXCL, mode: 0o600)
+    file.hideFromChildren()
     size = 0
     isNameLoose = true
   }

@@ -30,6 +30,8 @@ package struct Directory: ~Copyable, Sendable {
   private init(path: String, descriptor: consuming FileDescriptor) {
     self.path = path
     self.descriptor = descriptor
+    // A child that lives longer than this process would keep the lock of `lock()`.
+    self.descriptor.hideFromChildren()
   }
 
   /// Throws unless the directory belongs to this user and nobody else may write to it.
@@ -61,8 +63,6 @@ package struct Directory: ~Copyable, Sendable {
         .busy, "'\(path)' is in use by another agent",
         hint: "every agent needs a state directory of its own")
     }
-    // A child that lives longer than this process would keep the lock.
-    descriptor.hideFromChildren()
   }
 
   /// Ends `lock()`.

@@ -48,6 +48,7 @@ package struct SealedMemoryFile: ~Copyable, Sendable {
     let number = unsafe hitless_shim_memory_file(name, execution.code)
     guard number >= 0 else { throw SystemError.last("memfd_create", name) }
     let descriptor = FileDescriptor(owning: number)
+    descriptor.hideFromChildren()
     try descriptor.write(bytes, to: name)
     guard hitless_shim_memory_seal(number) == 0 else { throw SystemError.last("seal", name) }
     guard hitless_shim_memory_is_sealed(number) == 1 else {

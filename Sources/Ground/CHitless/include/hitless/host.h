@@ -293,7 +293,8 @@ hitless_status hitless_agent_freeze(struct hitless_agent *agent, const char *rea
 hitless_status hitless_agent_release(struct hitless_agent *agent, const char *patch);
 
 /// Copies all figures in Prometheus' text format, NUL-terminated, as far as `capacity` goes; returns the full
-/// length without the NUL, 0 when there is no agent. The next call may have more to say.
+/// length without the NUL, 0 when there is no agent, or in a child made by fork. The next call may have more
+/// to say.
 size_t hitless_metrics_read(struct hitless_agent *agent, char *buffer, size_t capacity);
 
 /// Fills `status`, whose `size` the caller has set.
