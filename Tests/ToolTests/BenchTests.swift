@@ -1,0 +1,68 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// That `tools/bench` comes to figures, under the names that docs/benchmarks.md explains; what they are is no test's
+/// business.
+@Suite("The benchmarks of the packet path")
+struct BenchTests {
+  @Test func `a swap is measured beside the alternatives, and loses nothing`() throws {
+    let bench = try Self.modules()
+    try FileManager.default.copyItem(
+      atPath: BuiltModules.path("classify", "1.0.1"), toPath: bench.path("classify.so"))
+    try FileManager.default.copyItem(
+      atPath: BuiltModules.path("qer", "1.0.1"), toPath: bench.path("qer.so"))
+    try FileManager.default.createSymbolicLink(
+      atPath: bench.path("hitless-probe"), withDestinationPath: BuiltProduct.path("hitless-probe"))
+    let figures = try Self.figures([
+      "swap", "--modules", bench.path, "--quick", "--swaps", "20", "--stops", "5", "--upfd",
+      try BuiltProduct.path("upfd"), "--upfd-modules", bench.path, "--restart-sessions", "500",
+      "--restart-load", "2000",
+    ])
+    for name in ["lost", "mixed", "stop_lost", "stop_hitless_mixed_share"] {
+      #expect(figures[name] == 0, "\(name)")
+    }
+    let positive = [
+      "publish_us_p50", "worker_gap_batches_p999", "fault_to_stable_us_p50",
+      "late_to_stable_us_p50", "restart_ms_p50", "restart_lost_p50",
+    ]
+    let stops = ["hitless", "signals", "ptrace", "nothing"].flatMap { arm in
+      ["all_new_us_p50", "gap_us_p999", "gap_batches_p999"].map { "stop_\(arm)_\($0)" }
+    }
+    for name in positive + stops {
+      #expect((figures[name] ?? 0) > 0, "\(name): \(String(describing: figures[name]))")
+    }
+    #expect(figures["restart_sessions"] == 500)
+  }
+
+  @Test func `the path is measured with and without the guard, and a breaker's decision`() throws {
+    let bench = try Self.modules()
+    let figures = try Self.figures([
+      "path", "--modules", bench.path, "--rounds", "1", "--batches", "100",
+    ])
+    for name in ["guard_ratio_1k", "guard_off_ratio_1k", "breaker_ns_p50", "guard_batch_ns_1k"] {
+      #expect(figures[name] != nil, "\(name)")
+    }
+    #expect((figures["breaker_ns_p999"] ?? 0) > 0)
+  }
+
+  /// The measured modules, compiled as `tools/bench` does it.
+  private static func modules() throws -> TemporaryDirectory {
+    let directory = try TemporaryDirectory()
+    let built = try run(
+      "/bin/bash",
+      [
+        "-euc", "source tools/bench.d/.path-modules && build_path_modules \"$0\"", directory.path,
+      ], in: URL(fileURLWithPath: TestModule.root))
+    try #require(built.status == 0, "\(built.errors)")
+    return directory
+  }
+
+  private static func figures(_ arguments: [String]) throws -> [String: Double] {
+    let measured = try run(BuiltProduct.path("hitless-bench"), arguments + ["--json"])
+    try #require(measured.status == 0, "\(measured.errors)")
+    let parsed = try JSONSerialization.jsonObject(with: Data(measured.output.utf8))
+    let numbers = try #require(parsed as? [String: NSNumber])
+    return numbers.mapValues(\.doubleValue)
+  }
+}
