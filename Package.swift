@@ -253,6 +253,15 @@ let package = Package(
         "HotSwap", "Journal", "PacketIO", "Platform", "Refusal", "Signing", "Staging",
         "TestSupport", "UPF",
       ], exclude: ["Fixtures"]),
+    // Records that move between two schemas under load.
+    .target(
+      name: "CMigrationLoad", dependencies: ["CHitless"], path: "Tests/CMigrationLoad"),
+    tests(
+      "Migration",
+      [
+        "CHitless", "CMigrationLoad", "ElfImage", "Guard", "HotSwap", "Platform", "Refusal",
+        "TestSupport",
+      ], exclude: ["Fixtures"]),
     // Read-only mounts and permissions that hold for root, of one thread.
     .target(name: "CTestSystem", path: "Tests/CTestSystem"),
     tests("AgentControl", ["AgentControl", "Bytes", "Platform", "Refusal", "TestSupport"]),

@@ -8,7 +8,7 @@ import Testing
 struct HeaderTests {
   private static let headers = [
     "hitless/module.h", "hitless/worker.h", "hitless/host.h", "hitless/health.h",
-    "hitless/shadow.h", "hitless/status.h", "upf/slots.h",
+    "hitless/shadow.h", "hitless/status.h", "hitless/state.h", "upf/slots.h",
   ]
   /// Compilers with the language they are given the headers as; clang++ comes with clang.
   private static let compilers: [(program: String, options: [String], suffix: String)] = [
@@ -58,6 +58,14 @@ struct HeaderTests {
           hitless_signal_add(worker, 1, HITLESS_SIGNAL_PACKETS, count);
           hitless_signal_value(worker, 1, 2, 17);
           return count;
+        }
+        const void *find(struct hitless_worker *worker, const struct hitless_view *view);
+        const void *find(struct hitless_worker *worker, const struct hitless_view *view) {
+          hitless_state_begin(worker);
+          uint32_t place = hitless_state_use(worker, view, 0, 7, 1);
+          const void *table = hitless_generation_table(hitless_state_generation(view, place), 0);
+          hitless_state_end(worker);
+          return hitless_state_is_moving(view, 0) ? hitless_state_area(view, 0, place)->records : table;
         }
         int32_t step(struct hitless_worker *worker, void *batch);
         int32_t step(struct hitless_worker *worker, void *batch) {

@@ -20,6 +20,8 @@ package struct TestModule: Sendable {
   /// They see `services`, and `control` or `vectors`.
   package var attach: String?
   package var selftest: String?
+  /// Body of the hook that moves a record `from` one schema `to` another, in C; nil leaves it out.
+  package var migrate: String?
   /// More C at the end of the file.
   package var extra = ""
   /// More options for the compiler.
@@ -65,6 +67,7 @@ package struct TestModule: Sendable {
     let calls = (0..<bulk).map { "x += more\($0)(x);" }.joined(separator: " ")
     let hooks =
       (attach == nil ? "" : ", .attach = attach")
+      + (migrate == nil ? "" : ", .migrate = migrate")
       + (selftest == nil ? "" : ", .selftest = selftest")
     return """
       #include "hitless/module.h"
@@ -100,6 +103,10 @@ package struct TestModule: Sendable {
     if let attach {
       text += "static int32_t attach(\(services), void *control, void **private_data) {"
       text += " (void)services; (void)control; (void)private_data; \(attach) }\n"
+    }
+    if let migrate {
+      text += "static int32_t migrate(const void *old, uint32_t from, void *new, uint32_t to) {"
+      text += " (void)old; (void)from; (void)new; (void)to; \(migrate) }\n"
     }
     if let selftest {
       text +=

@@ -117,7 +117,7 @@ extension ShadowBench {
         size: UInt32(MemoryLayout<hitless_view>.size), share: share,
         sequence: view.pointee.sequence + 1, serving: serving, stable: stable,
         candidate: candidate, deadline: 0, lines: nil, line_count: 0, turns: share, reserved0: 0,
-        breaker: breaker, shadow: nil, reserved1: (0, 0, 0, 0, 0)))
+        breaker: breaker, shadow: nil, states: nil, reserved1: (0, 0, 0, 0)))
   }
 
   /// Whether the host could prepare a copy.

@@ -18,8 +18,12 @@ struct ModuleHooks: @unchecked Sendable {
       UnsafePointer<hitless_host_services>?, UnsafePointer<hitless_selftest_vectors>?
     ) -> Int32
 
+  typealias Migrate =
+    @convention(c) (UnsafeRawPointer?, UInt32, UnsafeMutableRawPointer?, UInt32) -> Int32
+
   let attach: Attach?
   let detach: Detach?
+  let migrate: Migrate?
   let selftest: Selftest?
 }
 
@@ -154,6 +158,7 @@ struct CheckedDescriptor {
         .badELF, "the hook '\(name)' is not code of the module", at: "hitless_module.\(name)")
     }
     return unsafe ModuleHooks(
-      attach: module.attach, detach: module.detach, selftest: module.selftest)
+      attach: module.attach, detach: module.detach, migrate: module.migrate,
+      selftest: module.selftest)
   }
 }

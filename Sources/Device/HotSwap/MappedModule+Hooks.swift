@@ -34,6 +34,9 @@ extension MappedModule {
     phase.withLock { $0 = .attached(privateData: privateData, services: services) }
   }
 
+  /// Whether the module can move records between schemas.
+  package var hasMigrate: Bool { unsafe hooks.migrate != nil }
+
   /// Whether the module can check itself.
   package var hasSelftest: Bool { unsafe hooks.selftest != nil }
 

@@ -9,20 +9,24 @@ extension SwapDomain {
   /// `placement` says where the candidate serves; views that differ for that have one sequence, and a worker that
   /// registers later gets the one that is for it. While it is in force, stable's batches are copied to `shadow` as it
   /// says; its memory goes with the view. Complexity: one store per worker.
-  /// Nothing is allocated before the stores, so that a rollback cannot fail for want of memory.
+  /// Nothing is allocated before the stores, so that a rollback cannot fail for want of memory. `states` is what
+  /// views have of the state tables from here on; nil: what they had.
   package func publish(
     stable: Generation, candidate: Generation? = nil, placement: Placement = .everywhere,
-    deadline: UInt64 = 0, shadow: ShadowArea? = nil
+    deadline: UInt64 = 0, shadow: ShadowArea? = nil, states: ViewStates? = nil
   ) throws(Refusal) -> Publication {
     try state.withLock { (state) throws(Refusal) in
       try state.requireLive(stable)
       if let candidate { try state.requireLive(candidate) }
       let sequence = state.views.currentSequence + 1
       let seats = candidate == nil ? Seats.all : state.seats(of: placement)
+      let before = state.views.states
+      if let states { state.views.states = states }
       let isIssued = state.views.issue(
         sequence: sequence, stable: stable, candidate: candidate, seats: seats, deadline: deadline,
         shadow: shadow)
       guard isIssued else {
+        state.views.states = before
         throw Refusal(.noSpace, "no memory for a view while a worker has not passed the old ones")
       }
       let start = MonotonicClock.now

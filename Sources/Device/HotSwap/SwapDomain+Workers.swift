@@ -127,6 +127,8 @@ extension SwapDomain.State {
     let record = workers.remove(at: index)
     record.end()
     record.workerGuard?.leave()
+    // What a thread had in use that has ended in the middle of a batch; nobody else writes to the list now.
+    unsafe hitless_state_end(record.pointer)
     return record
   }
 
@@ -147,9 +149,13 @@ extension SwapDomain.State {
     unsafe pointer.pointee.index = workerCount
     // Without it nothing is measured, and a rollout finds nothing out; the worker works.
     unsafe pointer.pointee.health = WorkerRecord.makeHealth(seed: workerCount)
+    // Without it the worker is told of every record on its way that it is nowhere.
+    unsafe pointer.pointee.claims = lineAlignedMemory(MemoryLayout<hitless_claims>.size)?
+      .bindMemory(to: hitless_claims.self, capacity: 1)
     let workerGuard = unsafe room?.makeGuard(for: pointer)
     guard room == nil || workerGuard != nil else {
       unsafe free(pointer.pointee.health)
+      unsafe free(pointer.pointee.claims)
       unsafe free(pointer)
       return nil
     }

@@ -20,6 +20,8 @@ package final class SwapDomain: Sendable {
   package let room: GuardRoom?
   let poisonsRetiredMemory: Bool
   let state: Guarded<State>
+  /// Held by who moves records between schemas.
+  let sweeping = Guarded<SweepSeat?>(nil)
 
   /// Everything that changes; the words that workers read and write lie behind the records.
   struct State: ~Copyable {
@@ -64,6 +66,7 @@ package final class SwapDomain: Sendable {
       state.views.deallocate()
       for record in state.vacant + state.orphans {
         unsafe free(record.pointer.pointee.health)
+        unsafe free(record.pointer.pointee.claims)
         unsafe free(record.pointer)
       }
     }

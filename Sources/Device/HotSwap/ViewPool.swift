@@ -29,8 +29,11 @@ struct ViewPool: ~Copyable {
     let candidate: Generation?
     let announced: UpcomingLines?
     let shadow: ShadowArea?
+    let states: ViewStates?
   }
 
+  /// What the next views have of the host's state tables.
+  var states: ViewStates?
   /// In the order of their sequences; the last one is in force.
   private var issued: [Issued] = []
   /// In the order of their retirement, so that retired memory keeps its poison as long as it can.
@@ -84,7 +87,7 @@ struct ViewPool: ~Copyable {
   func names(_ generation: Generation) -> Bool {
     issued.contains {
       $0.stable === generation || $0.candidate === generation
-        || $0.announced?.generation === generation
+        || $0.announced?.generation === generation || $0.states?.generation === generation
     }
   }
 
@@ -118,7 +121,7 @@ struct ViewPool: ~Copyable {
           serving: serving.record, stable: stable.record, candidate: candidate?.record,
           deadline: deadline, lines: lines?.addresses, line_count: UInt64(lines?.count ?? 0),
           turns: split.batches, reserved0: 0, breaker: candidate?.breaker.record,
-          shadow: shadow?.record, reserved1: (0, 0, 0, 0, 0)))
+          shadow: shadow?.record, states: states?.record, reserved1: (0, 0, 0, 0)))
       return unsafe view
     }
     let view = unsafe fill(seats.split)
@@ -126,7 +129,7 @@ struct ViewPool: ~Copyable {
     unsafe issued.append(
       Issued(
         view: view, other: other, seats: seats, sequence: sequence, stable: stable,
-        candidate: candidate, announced: lines, shadow: shadow))
+        candidate: candidate, announced: lines, shadow: shadow, states: states))
     return true
   }
 

@@ -71,7 +71,8 @@ static const struct hitless_view *stable_only(struct hitless_guard *guard,
     guard->fallback = (struct hitless_view){.size = sizeof guard->fallback,
                                             .sequence = view->sequence,
                                             .serving = view->stable,
-                                            .stable = view->stable};
+                                            .stable = view->stable,
+                                            .states = view->states};
   }
   return &guard->fallback;
 }
@@ -277,8 +278,10 @@ static inline int32_t run_caught(struct hitless_worker *worker, struct hitless_g
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   int32_t result = hitless_guard_call(&guard->context, pipeline, view, batch);
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  guard->marks_commit |= worker->guarded - mark;
-  __atomic_store_n(&worker->guarded, mark + 1, __ATOMIC_RELAXED);
+  // Even after the commit point. A hook that was called meanwhile has had a number of its own.
+  uint64_t last = worker->guarded;
+  guard->marks_commit |= 1 - (last & 1);
+  __atomic_store_n(&worker->guarded, last + (last & 1), __ATOMIC_RELAXED);
   hitless_guard_current = 0;
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   return result;

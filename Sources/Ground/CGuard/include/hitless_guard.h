@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "hitless/host.h"
+#include "hitless/state.h"
 #include "hitless_shadow_ring.h"
 
 /// Addresses that a report keeps of the stack.
@@ -167,5 +168,19 @@ int hitless_guard_largest_signal(void);
 
 /// Processor time of a thread of this process in nanoseconds; UINT64_MAX when there is no such thread.
 uint64_t hitless_guard_thread_time(uint32_t thread);
+
+/// Finds a record that may be on its way: `hitless_state_table.settle`. The worker's thread.
+uint32_t hitless_state_find(struct hitless_worker *_Nonnull worker, const struct hitless_view *_Nonnull view,
+                            const struct hitless_state_table *_Nonnull table, uint64_t record,
+                            uint32_t is_candidates);
+
+/// Moves those of `count` records to `goal` that nobody uses; returns how many are not there. One thread at a
+/// time; `guard` is that thread's, or null.
+uint64_t hitless_state_sweep(struct hitless_guard *_Nullable guard,
+                             const struct hitless_state_table *_Nonnull table, uint64_t first,
+                             uint64_t count, uint32_t goal);
+
+/// Fills a record with zeros wherever it lies. No worker uses it.
+void hitless_state_zero(const struct hitless_state_table *_Nonnull table, uint64_t record);
 
 #endif

@@ -66,6 +66,9 @@ enum {
   HITLESS_BREAKER_HALF_OPEN = 2
 };
 
+struct hitless_states;
+struct hitless_claims;
+
 /// An immutable record that a worker's one word points to: a cache line for every batch, and one that only
 /// `hitless_run_batch` reads, while there is a candidate.
 struct hitless_view {
@@ -95,7 +98,9 @@ struct hitless_view {
   /// Where copies of some of stable's batches go (hitless/shadow.h); null while none are made. Only
   /// `hitless_run_batch` makes them.
   void *shadow;
-  uint64_t reserved1[5];
+  /// The host's state tables (hitless/state.h); null when it has defined none.
+  const struct hitless_states *states;
+  uint64_t reserved1[4];
 };
 
 /// One batch's work: calls tables of `view`, applies what they put out, returns 0 or the host's code.
@@ -127,7 +132,9 @@ struct hitless_worker {
   /// What the worker counts and measures for the comparison of candidate and stable (hitless/health.h);
   /// null: nothing.
   struct hitless_health *health;
-  uint64_t reserved0[4];
+  /// What the worker's batch uses of the host's state tables (hitless/state.h).
+  struct hitless_claims *claims;
+  uint64_t reserved0[3];
   /// Written by the agent only.
   const struct hitless_view *view;
   uint64_t reserved1[7];

@@ -1,0 +1,107 @@
+internal import CHitless
+internal import Glibc
+internal import Guard
+package import Platform
+package import Refusal
+
+extension SwapDomain {
+  /// Gives every view from the next publication on these tables, each with records of the schema
+  /// named beside it.
+  package func defineStates(
+    _ tables: [(StateDefinition, StateDefinition.Schema)]
+  ) throws(Refusal) {
+    guard !tables.isEmpty else { return }
+    var settled: [ViewStates.Table] = []
+    for (table, schema) in tables {
+      let area =
+        if let records = unsafe table.records {
+          unsafe StateArea(schema, at: records)
+        } else { try StateArea(schema, count: table.count, of: table.name) }
+      settled.append(
+        ViewStates.Table(
+          definition: table, areas: [area], move: nil, phase: Int32(HITLESS_STATE_SETTLED)))
+    }
+    let states = try ViewStates(settled)
+    try state.withLock { (state) throws(Refusal) in
+      guard state.views.currentSequence == 0 else {
+        throw Refusal(.state, "state tables are defined before anything is in force")
+      }
+      state.views.states = states
+    }
+  }
+
+  /// What views have of the state tables now.
+  package var states: ViewStates? { state.withLock { $0.views.states } }
+
+  /// Prepares a migration of the tables in force to what `candidate` wants; nothing has changed
+  /// yet.
+  package func prepareMigration(
+    _ changes: [Migration.Change], to candidate: Generation
+  ) throws(Refusal) -> Migration {
+    guard let states = states else {
+      throw Refusal(.state, "the host has defined no state table")
+    }
+    return try Migration(changes, of: states, to: candidate)
+  }
+
+  /// Moves records to `goal`, one look after another, until all are there; returns how many are not
+  /// at `deadline`.
+  ///
+  /// Hooks are called on this thread, under a guard of its own. Gives up at the first record whose
+  /// way forward fails. Blocks; no worker waits for it.
+  package func sweep(
+    _ migration: Migration, to goal: Migration.Goal, until deadline: Deadline
+  ) -> UInt64 {
+    sweeping.withLock { seat in
+      if seat == nil { seat = SweepSeat(in: room) }
+      seat?.sit()
+      defer { seat?.leave() }
+      var pause: UInt64 = 10_000
+      while true {
+        let missing = migration.sweep(to: goal, seat: seat?.workerGuard, until: deadline)
+        let hasFailed = goal == .candidate && migration.failure != nil
+        guard missing > 0, !hasFailed, !deadline.hasPassed else { return missing }
+        // A batch has what is missing: it takes some microseconds.
+        sleepNanoseconds(min(pause, deadline.remaining))
+        pause = min(pause * 2, 1_000_000)
+      }
+    }
+  }
+
+  /// Fills a record with zeros, wherever it lies; no worker may be using it.
+  package func clearState(table: Int, record: UInt64) throws(Refusal) {
+    guard let states = states, states.tables.indices.contains(table),
+      record < states.tables[table].definition.count
+    else { throw Refusal(.usage, "there is no record \(record) in a state table \(table)") }
+    unsafe zeroState(states.table(table), record)
+  }
+}
+
+/// Where the thread sits that sweeps: a worker's record that is none of the domain's workers.
+///
+/// Threading: behind `SwapDomain.sweeping`.
+@safe
+final class SweepSeat: @unchecked Sendable {
+  let workerGuard: WorkerGuard?
+  private let memory: UnsafeMutableRawPointer
+  private let signal: Int32
+
+  init?(in room: GuardRoom?) {
+    guard let room, let memory = unsafe lineAlignedMemory(MemoryLayout<hitless_worker>.stride) else {
+      return nil
+    }
+    unsafe self.memory = memory
+    signal = room.options.signal
+    workerGuard = unsafe room.makeGuard(
+      for: memory.bindMemory(to: hitless_worker.self, capacity: 1))
+  }
+
+  /// Prepares the calling thread for faults of hooks.
+  func sit() { workerGuard?.seat(name: "migration", signal: signal) }
+
+  /// Gives the thread back what it had.
+  func leave() { workerGuard?.leave() }
+
+  // The domain, which holds this, has ended the watchdog before, which reads it.
+  deinit { unsafe free(memory) }
+}
