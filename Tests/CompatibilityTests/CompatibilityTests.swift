@@ -72,6 +72,38 @@ struct CompatibilityTests {
     #expect(try Compatibility.compare(base: old, target: new).isHot)
   }
 
+  @Test func `records get another schema when the target has the hook, and only then`() throws {
+    let hook = "return 0;"
+    let moved = try change {
+      $0.states = [(0x52, 65)]; $0.migrate = hook
+    }
+    #expect(moved.isHotWithMigration && !moved.isHot && moved.obstacles.isEmpty)
+    #expect(
+      moved.migrations == [
+        .init(from: .init(id: 0x51, size: 64), to: .init(id: 0x52, size: 65))
+      ])
+    // Without the hook; of another size under the same id; of another kind besides.
+    #expect(try change { $0.states = [(0x52, 65)] }.obstacles.count == 1)
+    #expect(
+      try change {
+        $0.states = [(0x51, 65)]; $0.migrate = hook
+      }.obstacles.count == 1)
+    #expect(
+      try change {
+        $0.states = [(0x52, 65), (0x53, 8)]
+        $0.migrate = hook
+      }.obstacles.count == 1)
+    // The hook alone changes nothing.
+    #expect(try change { $0.migrate = hook }.isHot)
+    // What needs a restart anyway is not made better by it.
+    let both = try change {
+      $0.states = [(0x52, 65)]
+      $0.migrate = hook
+      $0.interface.version = 2
+    }
+    #expect(!both.isHotWithMigration && both.obstacles.count == 1)
+  }
+
   @Test func `a function table of another size needs a restart`() throws {
     let facts = "int32_t more_entries;"
     let change = try change { $0.tableExtra = facts }

@@ -1,3 +1,4 @@
+internal import Bytes
 package import ElfImage
 package import Refusal
 
@@ -24,8 +25,11 @@ package enum Compatibility {
         at: old.name)
     }
     let changed = SectionComparison.changes(from: base, to: target)
+    let migrations = try migrations(from: old, to: new, by: target)
     return ModuleChange(
-      base: old, target: new, obstacles: obstacles(from: old, to: new),
+      base: old, target: new,
+      obstacles: obstacles(from: old, to: new, migrating: migrations != nil),
+      migrations: migrations ?? [],
       changesMarkedCode: changed.contains { $0.name == markedSection },
       unmarked: changed.filter { $0.name != markedSection })
   }
@@ -51,8 +55,30 @@ package enum Compatibility {
     }
   }
 
+  /// Which records the target can move, in the order of their schemas; nil when there are any that it cannot.
+  ///
+  /// A schema that goes makes room for the one that comes in its place; both have ids of their own, and the
+  /// target has the hook, which knows both directions.
+  private static func migrations(
+    from old: ModuleFacts, to new: ModuleFacts, by target: ElfImage
+  ) throws(Refusal) -> [ModuleChange.Migration]? {
+    let gone = old.states.filter { !new.states.contains($0) }
+    let fresh = new.states.filter { !old.states.contains($0) }
+    if gone.isEmpty, fresh.isEmpty { return [] }
+    let known = Set(old.states.map(\.id))
+    guard gone.count == fresh.count, !fresh.contains(where: { known.contains($0.id) }) else {
+      return nil
+    }
+    do throws(FormatError) {
+      guard try target.has(.migrate) else { return nil }
+    } catch {
+      throw Refusal(error, in: "the target")
+    }
+    return zip(gone, fresh).map { ModuleChange.Migration(from: $0, to: $1) }
+  }
+
   private static func obstacles(
-    from old: ModuleFacts, to new: ModuleFacts
+    from old: ModuleFacts, to new: ModuleFacts, migrating: Bool
   ) -> [ModuleChange.Obstacle] {
     var obstacles: [ModuleChange.Obstacle] = []
     if old.interfaceVersion != new.interfaceVersion {
@@ -62,8 +88,8 @@ package enum Compatibility {
     if old.tableSize != new.tableSize {
       obstacles.append(.tableSize(from: old.tableSize, to: new.tableSize))
     }
-    // Their order means nothing.
-    if Set(old.states) != Set(new.states) {
+    // Their order means nothing while they are the same.
+    if !migrating {
       obstacles.append(.states(from: old.states, to: new.states))
     }
     return obstacles

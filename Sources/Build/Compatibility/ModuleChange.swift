@@ -26,15 +26,41 @@ package struct ModuleChange: Equatable, Sendable {
   package let base: ModuleFacts
   /// What the target says about itself.
   package let target: ModuleFacts
-  /// Empty when the change is hot.
+  /// Empty when the change can be put in force without a restart.
   package let obstacles: [Obstacle]
+  /// Records that the target keeps in another layout, and can move there and back.
+  package let migrations: [Migration]
   /// Whether what is marked `HITLESS_PATCHABLE` differs.
   package let changesMarkedCode: Bool
   /// Code and constants that differ and are not marked, in the order of their names.
   package let unmarked: [Section]
 
-  /// Whether the change can be put in force under load.
-  package var isHot: Bool { obstacles.isEmpty }
+  /// One kind of record whose layout changes.
+  package struct Migration: Equatable, Sendable {
+    /// What the base has.
+    package let from: ModuleFacts.StateSchema
+    /// What the target has.
+    package let to: ModuleFacts.StateSchema
+
+    /// Creates a pair.
+    package init(from: ModuleFacts.StateSchema, to: ModuleFacts.StateSchema) {
+      self.from = from
+      self.to = to
+    }
+  }
+
+  /// Whether the change can be put in force under load, with the host's records as they are.
+  package var isHot: Bool { obstacles.isEmpty && migrations.isEmpty }
+
+  /// Whether it can be put in force under load, and the host's records are rewritten on the way.
+  package var isHotWithMigration: Bool { obstacles.isEmpty && !migrations.isEmpty }
+}
+
+extension ModuleChange.Migration: CustomStringConvertible {
+  /// What becomes what.
+  package var description: String {
+    "schema \(from.id) of \(from.size) bytes becomes schema \(to.id) of \(to.size) bytes"
+  }
 }
 
 extension ModuleChange.Obstacle: CustomStringConvertible {

@@ -34,11 +34,19 @@ struct ModulePair {
     return Component(
       module: facts.name,
       interface: .init(id: facts.interfaceID, version: facts.interfaceVersion),
-      upgradeClass: change.isHot ? .hot : .restart, machine: machine, base: base, target: target,
+      upgradeClass: upgradeClass, machine: machine, base: base, target: target,
       delta: .init(
         codec: delta.header.codec, size: UInt64(delta.bytes.count),
         digest: SHA256Digest(of: delta.bytes), memory: delta.header.memoryNeeded),
-      states: facts.states.map { .init(id: $0.id, size: $0.size) })
+      states: facts.states.map { state in
+        let origin = change.migrations.first { $0.to == state }
+        return .init(id: state.id, size: state.size, migratesFrom: origin?.from.id)
+      })
+  }
+
+  private var upgradeClass: UpgradeClass {
+    if change.isHot { return .hot }
+    return change.isHotWithMigration ? .hotWithMigration : .restart
   }
 
   private static func image(

@@ -43,11 +43,17 @@ struct SealedModule: ~Copyable {
     expectation = ModuleExpectation(buildID: buildID, facts: factsBytes)
   }
 
-  /// Throws unless every record that this module reads or writes has the layout that `base` used.
+  /// Throws unless every record that this module reads or writes has the layout that `base` used, or is moved.
   ///
-  /// A swap hands the host's records from one version to the other as they are.
-  borrowing func checkStates(against base: ModuleFacts) throws(Refusal) {
+  /// A swap hands the host's records from one version to the other as they are, but those that `component` says
+  /// are migrated.
+  borrowing func checkStates(
+    against base: ModuleFacts, by component: Component
+  ) throws(Refusal) {
     for state in facts.states where !base.states.contains(state) {
+      let origin = component.states.first { $0.id == state.id }?.migratesFrom
+      let isMoved = base.states.contains { $0.id == origin }
+      if isMoved, component.upgradeClass == .hotWithMigration { continue }
       throw Refusal(
         .notForTarget,
         "module '\(facts.name)' uses records in a layout that the host does not have",

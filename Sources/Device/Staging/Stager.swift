@@ -44,7 +44,7 @@ package final class Stager: Sendable {
     _ = try patch.checkImage(target, of: component, policy: policy)
     let sealed = try SealedModule(
       target, digest: patch.manifest.components[component].target.digest, for: slot, policy: policy)
-    try sealed.checkStates(against: base.facts)
+    try sealed.checkStates(against: base.facts, by: patch.manifest.components[component])
     return try map(try probed(sealed), control: control, in: domain)
   }
 

@@ -28,7 +28,18 @@ extension VerifiedPatch {
       "interface", expected)
     let states = expected.states.map { ModuleFacts.StateSchema(id: $0.id, size: $0.size) }
     try require(states == facts.states, "records", expected)
+    try requireClass(expected, image)
     return image
+  }
+
+  /// What migrates can, and is not called less than it is.
+  private func requireClass(_ component: Component, _ image: ElfImage) throws(Refusal) {
+    let migrates = component.states.contains { $0.migratesFrom != nil }
+    let isOfClass = component.upgradeClass == .hotWithMigration
+    try require(!migrates || component.upgradeClass >= .hotWithMigration, "class", component)
+    guard isOfClass else { return }
+    let hasHook = (try? image.has(.migrate)) ?? false
+    try require(migrates && hasHook, "hook that migrates records", component)
   }
 
   private func require(

@@ -35,6 +35,7 @@ extension BuiltPatch.Part {
         + " class \(component.upgradeClass.name)"
     ]
     lines += change.obstacles.map { "  needs a restart: \($0)" }
+    lines += change.migrations.map { "  migrates records: \($0)" }
     if change.changesMarkedCode { lines.append("  changed: functions marked as patchable") }
     lines += change.unmarked.map {
       "  changed outside what is marked: \($0.name), \($0.baseSize) → \($0.targetSize) bytes"
@@ -51,6 +52,7 @@ extension BuiltPatch.Part {
       ("to", .string("\(change.target.version)")),
       ("class", .string(component.upgradeClass.name)),
       ("obstacles", .array(change.obstacles.map { .string("\($0)") })),
+      ("migrations", .array(change.migrations.map { .string("\($0)") })),
       ("changesMarkedCode", .bool(change.changesMarkedCode)),
       (
         "unmarked",
