@@ -259,8 +259,8 @@ let package = Package(
     tests(
       "Migration",
       [
-        "CHitless", "CMigrationLoad", "ElfImage", "Guard", "HotSwap", "Platform", "Refusal",
-        "TestSupport",
+        "Agent", "CHitless", "CMigrationLoad", "ElfImage", "Generator", "Guard", "HotSwap",
+        "PatchFormat", "Platform", "Probation", "Refusal", "Signing", "Staging", "TestSupport",
       ], exclude: ["Fixtures"]),
     // Read-only mounts and permissions that hold for root, of one thread.
     .target(name: "CTestSystem", path: "Tests/CTestSystem"),

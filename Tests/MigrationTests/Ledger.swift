@@ -6,6 +6,7 @@ import Glibc
 import Guard
 import HotSwap
 import Platform
+import Refusal
 import TestSupport
 import Testing
 
@@ -50,6 +51,23 @@ enum LedgerModule {
   }
 }
 
+/// Where workers come from, and how many records they have.
+protocol WorkerHome: Sendable {
+  var recordCount: UInt64 { get }
+  func registerWorker(name: String) throws(Refusal) -> UnsafeMutablePointer<hitless_worker>
+  func unregisterWorker(_ worker: UnsafeMutablePointer<hitless_worker>) throws(Refusal)
+}
+
+extension Ledger: WorkerHome {
+  func registerWorker(name: String) throws(Refusal) -> UnsafeMutablePointer<hitless_worker> {
+    unsafe try domain.registerWorker(name: name)
+  }
+
+  func unregisterWorker(_ worker: UnsafeMutablePointer<hitless_worker>) throws(Refusal) {
+    unsafe try domain.unregisterWorker(worker)
+  }
+}
+
 /// A domain with one table of records, a stable module with the first schema and a candidate with the second.
 final class Ledger: Sendable {
   static let first = StateDefinition.Schema(
@@ -71,7 +89,7 @@ final class Ledger: Sendable {
     options.batchBudget = 60_000_000
     room = try GuardRoom(options)
     domain = SwapDomain(slotCount: 1, room: room, poisonsRetiredMemory: true)
-    let table = try unsafe StateDefinition(
+    let table = try StateDefinition(
       name: "ledger", schemas: [Self.first, Self.second], count: records)
     try domain.defineStates([(table, Self.first)])
     stable = try domain.makeGeneration([try LedgerModule.map([], ordinal: 0)])
@@ -130,7 +148,7 @@ final class Ledger: Sendable {
 /// A worker's load, on a thread of its own unless it is run by hand.
 @safe
 final class LoadedWorker: @unchecked Sendable {
-  private let ledger: Ledger
+  private let home: any WorkerHome
   private let load: UnsafeMutablePointer<load>
   private let bytes: UnsafeMutablePointer<UInt64>
   private let packets: UnsafeMutablePointer<UInt64>
@@ -139,17 +157,18 @@ final class LoadedWorker: @unchecked Sendable {
 
   /// `stride` workers share the records among them; with 0 they have all of them together, and one book.
   init(
-    _ ledger: Ledger, first: UInt64 = 0, stride: UInt64 = 1, sharing other: LoadedWorker? = nil
+    _ home: any WorkerHome, first: UInt64 = 0, stride: UInt64 = 1,
+    sharing other: LoadedWorker? = nil
   ) {
-    self.ledger = ledger
-    let count = Int(ledger.recordCount)
+    self.home = home
+    let count = Int(home.recordCount)
     unsafe load = .allocate(capacity: 1)
     unsafe bytes = unsafe other?.bytes ?? .allocate(capacity: count)
     unsafe packets = .allocate(capacity: count)
     if other == nil { unsafe bytes.initialize(repeating: 0, count: count) }
     unsafe packets.initialize(repeating: 0, count: count)
     unsafe load.initialize(to: CMigrationLoad.load())
-    unsafe load.pointee.records = ledger.recordCount
+    unsafe load.pointee.records = home.recordCount
     unsafe load.pointee.stride = stride
     unsafe load.pointee.first = first
     unsafe load.pointee.bytes = bytes
@@ -160,11 +179,11 @@ final class LoadedWorker: @unchecked Sendable {
 
   /// Registers the calling thread, which then runs batches by hand.
   func sit() throws {
-    unsafe load.pointee.worker = try ledger.domain.registerWorker(name: "by hand")
+    unsafe load.pointee.worker = try home.registerWorker(name: "load")
   }
 
   func rise() throws {
-    if let worker = unsafe load.pointee.worker { unsafe try ledger.domain.unregisterWorker(worker) }
+    if let worker = unsafe load.pointee.worker { unsafe try home.unregisterWorker(worker) }
   }
 
   func run(_ batches: Int = 1) { for _ in 0..<batches { unsafe load_run_once(load) } }
@@ -230,9 +249,18 @@ extension Ledger {
   /// How many records do not say what the workers' own books say; no worker runs.
   func wrongRecords(_ workers: [LoadedWorker]) -> Int {
     guard let states = domain.states else { return .max }
-    let base = unsafe states.settledRecords(of: 0)
-    let isSecond = states.settledSchemas[0] == Self.second
-    return (0..<Int(recordCount)).count { number in
+    return unsafe Books.wrong(
+      workers, records: recordCount, at: states.settledRecords(of: 0),
+      isSecond: states.settledSchemas[0] == Self.second)
+  }
+}
+
+/// Compares what records say with what workers have written down.
+enum Books {
+  static func wrong(
+    _ workers: [LoadedWorker], records: UInt64, at base: UnsafeMutableRawPointer, isSecond: Bool
+  ) -> Int {
+    (0..<Int(records)).count { number in
       let book = workers[number % workers.count].book(number)
       if isSecond {
         let record = unsafe base.assumingMemoryBound(to: load_record_2.self)[number]

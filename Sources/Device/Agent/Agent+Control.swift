@@ -28,7 +28,9 @@ extension Agent {
     case "activate":
       let number = try transaction(request)
       let plan = try RolloutPlan(request, confirmTimeout: options.confirmTimeout)
-      return swapped(number, try activate(number, plan, shadow: try ShadowPlan(request)))
+      let eager = request.arguments["eager_records"]?.unsignedValue
+      let shadow = try ShadowPlan(request)
+      return swapped(number, try activate(number, plan, shadow: shadow, eagerRecords: eager))
     case "confirm":
       let number = try transaction(request)
       return swapped(number, try confirm(number))

@@ -46,6 +46,12 @@ extension Agent {
           hint: "exercise it before it is activated, or after a rollback")
       }
       if transaction.state == .active { try requireNoShadow(transaction) }
+      guard transaction.changes.isEmpty else {
+        throw Refusal(
+          .unsupported, "a patch that migrates records cannot be exercised",
+          hint: "activate it, and roll it back")
+      }
+      try requireNoMigration()
       guard try !admit(transaction) else {
         throw Refusal(
           .breakerOpen, "the candidate has failed before",

@@ -22,6 +22,11 @@ extension Agent {
   func beginGuarding(in domain: SwapDomain) throws(Refusal) {
     guard let room = domain.room, room.options.mode != .off else { return }
     try room.begin(at: options.threads)
+    try beginAnswering(in: room)
+  }
+
+  /// Starts the thread that answers for faults of batches and of hooks, if it does not live.
+  func beginAnswering(in room: GuardRoom) throws(Refusal) {
     let isNeeded = state.withLock { state -> Bool in
       defer { state.isAnswering = true }
       return !state.isAnswering
@@ -30,7 +35,7 @@ extension Agent {
     do throws(SystemError) {
       // Neither holds the agent: the room ends the thread when the domain goes.
       try SystemThread.start("hitless-guard", at: options.threads) { [weak self] in
-        while let fault = room.nextFault(elseLook: { self?.answerForUnreported() }) {
+        while let fault = room.nextFault(elseLook: { self?.answerForOthers() }) {
           self?.answer(for: fault)
           room.release(fault)
         }
@@ -48,12 +53,12 @@ extension Agent {
 
   /// Puts a generation in force for good: alone, or, where the guard stays on, above what was stable before.
   func publish(
-    stable: Generation, above fallback: Fallback?, in domain: SwapDomain
+    stable: Generation, above fallback: Fallback?, in domain: SwapDomain, states: ViewStates? = nil
   ) throws(Refusal) -> Publication {
     guard let fallback, domain.room?.options.mode == .always else {
-      return try domain.publish(stable: stable)
+      return try domain.publish(stable: stable, states: states)
     }
-    return try domain.publish(stable: fallback.generation, candidate: stable)
+    return try domain.publish(stable: fallback.generation, candidate: stable, states: states)
   }
 
   /// Throws when the candidate has faulted since it was activated.
@@ -96,6 +101,12 @@ extension Agent {
     reportOpening(of: opened, source, number)
   }
 
+  /// Answers for what no report tells of.
+  private func answerForOthers() {
+    answerForUnreported()
+    answerForMigration()
+  }
+
   /// The same for a fault of which nothing is known but that there was one, because the report before had not
   /// been read: the worker has opened the breaker all the same.
   private func answerForUnreported() {
@@ -116,7 +127,7 @@ extension Agent {
   }
 
   /// Returns every worker to what was stable before `generation`, unless that has happened already.
-  private func withdraw(_ generation: UInt64, because reason: RollbackReason, detail: String) {
+  func withdraw(_ generation: UInt64, because reason: RollbackReason, detail: String) {
     while true {
       // Late, but never in the middle of something else; what that is may settle it as well.
       let step = state.wait(until: .after(.max)) { $0.withdrawal(of: generation) }

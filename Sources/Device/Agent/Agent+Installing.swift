@@ -18,13 +18,14 @@ extension Agent {
     try exclusively("install") { () throws(Refusal) in
       let begin = MonotonicClock.now
       let running = try readyForInstall()
+      try requireNoMigration()
       // Copies may still be run on what is let go of now.
       state.withLock({ $0.transaction?.shadow?.run })?.waitUntilEnded()
       let patch = try verify(bytes, running)
       let verified = MonotonicClock.now
       try requireNoQuarantine(patch.identity)
       let modules = try stageAll(patch, running)
-      let generation = try generation(of: modules, running)
+      let (generation, changes) = try generation(of: modules, running)
       let nanoseconds = MonotonicClock.now - begin
       let number = state.withLock { state in
         // A rolled-back candidate could be tried again until now.
@@ -36,7 +37,7 @@ extension Agent {
         state.transactionCount += 1
         state.transaction = Transaction(
           number: state.transactionCount, patch: patch, modules: modules, generation: generation,
-          stageNanoseconds: nanoseconds)
+          changes: changes, stageNanoseconds: nanoseconds)
         return state.transactionCount
       }
       releaseOldGenerations()
@@ -75,9 +76,10 @@ extension Agent {
 
   private func generation(
     of modules: [StagedModule], _ running: Running
-  ) throws(Refusal) -> Generation {
+  ) throws(Refusal) -> (Generation, [Migration.Change]) {
     do throws(Refusal) {
-      return try running.domain.makeGeneration(modules.map(\.module))
+      let changes = try stateChanges(to: modules, running)
+      return (try running.domain.makeGeneration(modules.map(\.module)), changes)
     } catch {
       unloadNew(modules, running)
       throw error
@@ -140,9 +142,10 @@ extension Agent {
     facts.inForce = Dictionary(
       running.modules.map { ($0.facts.name, $0.image) }, uniquingKeysWith: { first, _ in first })
     let patch = try Verifier.verify(unverified, trust: trust, facts: facts)
-    guard patch.manifest.upgradeClass <= .hot else {
+    guard patch.manifest.upgradeClass <= .hotWithMigration else {
       throw Refusal(
-        .unsupported, "the patch cannot go in live", expected: "class \(UpgradeClass.hot.name)",
+        .unsupported, "the patch cannot go in live",
+        expected: "class \(UpgradeClass.hot.name) or \(UpgradeClass.hotWithMigration.name)",
         found: "class \(patch.manifest.upgradeClass.name)",
         hint: "install the new modules and restart the host")
     }

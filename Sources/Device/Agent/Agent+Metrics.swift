@@ -47,8 +47,31 @@ extension Agent {
         "hitless_deadline_expirations_total", .counter,
         "Views that workers have left by themselves because the time to confirm was over.",
         .number(expirations)))
+    families += migrations
     families.append(instance(snapshot))
     return families
+  }
+
+  /// Records that were moved between schemas.
+  private var migrations: [MetricFamily] {
+    let counts = migrationCounts
+    var moved = MetricFamily(
+      "hitless_migrated_records_total", .counter,
+      "Records that were moved to a candidate's layout, and back from it.")
+    moved.add([("direction", "forward")], .number(counts.forward))
+    moved.add([("direction", "back")], .number(counts.back))
+    let kept = MetricFamily(
+      "hitless_migration_kept_records_total", .counter,
+      "Records whose way back has failed: they are as they were before the trial.",
+      .number(counts.kept))
+    let failures = MetricFamily(
+      "hitless_migration_failures_total", .counter,
+      "Calls of a module's migrate that have failed on the way forward.",
+      .number(counts.failures))
+    let isUnderWay = MetricFamily(
+      "hitless_migrating", .gauge, "1 while records are on their way between two layouts.",
+      .number(isMigrating ? 1 : 0))
+    return [moved, kept, failures, isUnderWay]
   }
 
   private func measureBatchCost() {

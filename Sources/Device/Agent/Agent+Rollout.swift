@@ -145,6 +145,7 @@ extension Agent {
         &+ rollout.plan.nextLook(rollout.progress, after: rollout.progress.stepBegin)
       let next = rollout
       set(number) { $0 = next }
+      moveEagerly(number, everything: next.isLastStep)
       return PublishedSwap(
         running.domain, publication, number, "stepped", detail: rollout.stepText)
     }

@@ -35,6 +35,7 @@ extension Agent {
       defer { if state.withLock({ $0.running == nil }) { try? journal.abandonRun() } }
       let domain = SwapDomain(slotCount: slots.count, room: try GuardRoom(options.guarding))
       let modules = try firstModules(slots, domain)
+      try defineStates(in: domain, for: modules)
       let stable = try domain.makeGeneration(modules.map(\.module))
       let publication = try domain.publish(stable: stable)
       let server = try controlServer()

@@ -94,6 +94,7 @@ extension Agent {
       "guard": guardListing(running?.domain),
       "protection": protectionListing(),
       "operation": operation.map { .text($0) } ?? .null,
+      "migration": migrationListing() ?? .null,
       "last_swap": status.lastSwap?.cbor ?? .null,
       "overdue_generations": .unsigned(UInt64(status.overdueGenerations)),
     ]

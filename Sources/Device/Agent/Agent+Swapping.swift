@@ -16,17 +16,22 @@ extension Agent {
   /// A worker that has not passed at the deadline is named in the report and in an event; it goes on
   /// with what it has, which stays mapped. A rolled-back candidate may be activated again.
   package func activate(
-    _ number: UInt64, _ plan: RolloutPlan? = nil, shadow: ShadowPlan? = nil
+    _ number: UInt64, _ plan: RolloutPlan? = nil, shadow: ShadowPlan? = nil,
+    eagerRecords: UInt64? = nil
   ) throws(Refusal) -> SwapReport {
     let swap = try exclusively("activate", number) { () throws(Refusal) in
       try check(plan)
       let (running, transaction) = try current(number, in: [.staged, .rolledBack])
+      try check(plan, moving: transaction.changes)
+      try requireNoMigration()
       let isProbe = try admit(transaction)
+      try check(shadow, moving: transaction.changes)
       let prepared = try shadow.map { (shadow) throws(Refusal) in
         try prepareShadow(shadow, then: plan, isProbe: isProbe, transaction, in: running)
       }
       do throws(Refusal) {
-        return try activate(transaction, plan, prepared, isProbe: isProbe, in: running)
+        return try activate(
+          transaction, plan, prepared, isProbe: isProbe, eagerRecords: eagerRecords, in: running)
       } catch {
         prepared?.run.stop()
         throw error
@@ -38,7 +43,7 @@ extension Agent {
   /// Puts the candidate in force, or only in shadow.
   private func activate(
     _ transaction: Transaction, _ plan: RolloutPlan?, _ shadow: Shadow?, isProbe: Bool,
-    in running: Running
+    eagerRecords: UInt64?, in running: Running
   ) throws(Refusal) -> PublishedSwap {
     let number = transaction.number
     try record("activating", number, "generation \(transaction.generation.number)")
@@ -51,7 +56,8 @@ extension Agent {
         state.transaction?.faults = 0
       }
       guard let shadow else {
-        return try begin(transaction, plan, isProbe: isProbe, in: running)
+        return try begin(
+          transaction, plan, isProbe: isProbe, eagerRecords: eagerRecords, in: running)
       }
       prepareBreaker(of: transaction, isProbe: false)
       let publication = try running.domain.publish(
@@ -73,16 +79,24 @@ extension Agent {
 
   /// Gives the candidate its first traffic: all of it, or the first step of a plan.
   func begin(
-    _ transaction: Transaction, _ plan: RolloutPlan?, isProbe: Bool, in running: Running
+    _ transaction: Transaction, _ plan: RolloutPlan?, isProbe: Bool, eagerRecords: UInt64? = nil,
+    in running: Running
   ) throws(Refusal) -> (publication: Publication, rollout: Rollout?) {
     let rollout = plan.map { Rollout($0, reading(running.domain)) }
     let confirmBy = rollout?.confirmBy ?? options.confirmBy
     prepareBreaker(of: transaction, isProbe: isProbe)
-    // Guarded workers keep the deadline themselves: an agent that gets no processor cannot.
-    let publication = try running.domain.publish(
-      stable: running.stable, candidate: transaction.generation,
-      placement: plan.map { placement($0, step: 0, in: running.domain) } ?? .everywhere,
-      deadline: confirmBy ?? 0)
+    try beginMigration(transaction, eagerLimit: eagerRecords, running)
+    let publication: Publication
+    do throws(Refusal) {
+      // Guarded workers keep the deadline themselves: an agent that gets no processor cannot.
+      publication = try running.domain.publish(
+        stable: running.stable, candidate: transaction.generation,
+        placement: plan.map { placement($0, step: 0, in: running.domain) } ?? .everywhere,
+        deadline: confirmBy ?? 0)
+    } catch {
+      abandonMigration(running)
+      throw error
+    }
     state.withLock { state in
       state.transaction?.state = .active
       state.transaction?.confirmBy = confirmBy
@@ -90,6 +104,7 @@ extension Agent {
       if isProbe { state.protection.breakers.probe(transaction.patch.identity) }
     }
     if isProbe { beginProbe(transaction) }
+    moveEagerly(transaction.number, everything: plan?.steps.first?.isEverything ?? true)
     return (publication, rollout)
   }
 
@@ -110,9 +125,7 @@ extension Agent {
         }
         return nil
       }
-      let publication = try publish(
-        stable: running.stable, above: running.fallback, in: running.domain)
-      endGuarding(in: running.domain)
+      let publication = try publishReturn(transaction, running)
       transaction.shadow?.run.stop()
       state.withLock { state in
         state.transaction?.state = .rolledBack
@@ -130,7 +143,9 @@ extension Agent {
         endTrial(trial)
         if let source = reason.source { reportOpening(of: opened, source, number) }
       }
-      return finish(swap)
+      let report = finish(swap)
+      moveBack(number, after: report)
+      return report
     }
     note("rolled-back", number, detail, [("reason", .string(reason.rawValue))])
     return SwapReport(publishNanoseconds: 0, graceNanoseconds: 0, overdue: [])
@@ -158,15 +173,18 @@ extension Agent {
       try requireNoFault(transaction, in: running.domain)
       try requireClosed(transaction)
       health = asked ? try requireLastStep(transaction) : "healthy"
-      try persist(transaction)
-      let fallback = Fallback(generation: running.stable, modules: running.modules)
+      let migration = try confirmRecords(transaction, running)
+      let fallback =
+        migration != nil ? nil : Fallback(generation: running.stable, modules: running.modules)
       // Workers use the candidate already. From here on it is what they fall back to as well: for them
       // a new view, which they get even if there should be no memory for it now. If one has faulted
       // meanwhile they keep the one they have, and whoever answers for the fault takes the candidate back.
       let publication =
         hasFault(transaction.generation, in: running.domain)
         ? nil
-        : try? publish(stable: transaction.generation, above: fallback, in: running.domain)
+        : try? publish(
+          stable: transaction.generation, above: fallback, in: running.domain,
+          states: migration?.settledNew)
       if publication != nil { endGuarding(in: running.domain) }
       state.withLock { state in
         state.running?.fallback = fallback
@@ -188,6 +206,27 @@ extension Agent {
     if let swap { return finish(swap) }
     note("confirmed", number, "without a new view: workers learn of it with the next swap")
     return SwapReport(publishNanoseconds: 0, graceNanoseconds: nil, overdue: [])
+  }
+
+  /// Writes the confirmation down, between the last record's move and the end of its old layout.
+  ///
+  /// Returns what has moved: there is no way back from it, because what was stable cannot read the records.
+  private func confirmRecords(
+    _ transaction: Transaction, _ running: Running
+  ) throws(Refusal) -> Migration? {
+    try finishMigration(transaction, running)
+    do throws(Refusal) {
+      try persist(transaction)
+    } catch {
+      try unfinish(transaction, running)
+      throw error
+    }
+    guard let migration = state.withLock({ $0.migration?.migration }) else { return nil }
+    endMigration(migration)
+    note(
+      "migrated", transaction.number, "\(migration.recordCount) records have their new layout",
+      [("records", .unsigned(migration.recordCount))])
+    return migration
   }
 
   /// Lets workers fetch the code of `generation` before it is in force; without success the swap only

@@ -31,6 +31,8 @@ package final class Agent: Sendable {
   /// Held while what keeps patches out is written; taken before the state.
   let protectionWriter = Guarded(0)
   let goldenThread = GoldenThread()
+  /// Held while records go back, and until the view is in force in which all have; taken before the state.
+  let migrationWriter = Guarded(0)
 
   /// What changes; guarded by the monitor and never held during anything that blocks.
   struct State {
@@ -40,6 +42,10 @@ package final class Agent: Sendable {
     /// How the host's batches are copied and run on the side; nil where it has no part in that.
     var shadowHost: ShadowHost?
     var shadowBench: ShadowBench?
+    /// The host's records, in the order of definition.
+    var stateTables: [StateDefinition] = []
+    /// Records on their way between two schemas.
+    var migration: ActiveMigration?
     var running: Running?
     var transaction: Transaction?
     var transactionCount: UInt64 = 0

@@ -52,6 +52,9 @@ struct AgentMetrics: Sendable {
   /// The sequences of the last views that were put in force, with the time.
   private(set) var publications: [(sequence: UInt64, time: UInt64)] = []
 
+  /// Records that were moved in migrations that are over.
+  var migrated = MigrationCounts()
+
   /// What a batch costs more than without an agent; measured when somebody asks for the first time.
   var batchCost: BatchCost?
 

@@ -34,6 +34,8 @@ struct Transaction: Sendable {
   /// One module per slot: the changed ones and those that stay.
   let modules: [StagedModule]
   let generation: Generation
+  /// What it changes about the host's records.
+  let changes: [Migration.Change]
   var state: TransactionState = .staged
   /// When it is rolled back unless it was confirmed, in nanoseconds of CLOCK_MONOTONIC.
   var confirmBy: UInt64?

@@ -129,7 +129,10 @@ public func hitless_patch_rollout(
     }
     let wanted = try unsafe hitless_activation(copying: activation)
     let plan = try unsafe RolloutPlan(reading: wanted, confirmTimeout: agent.confirmTimeout)
-    _ = try agent.activate(transaction, plan, shadow: unsafe ShadowPlan(reading: wanted))
+    let eager = unsafe wanted.eager_records
+    _ = try agent.activate(
+      transaction, plan, shadow: unsafe ShadowPlan(reading: wanted),
+      eagerRecords: eager > 0 ? eager : nil)
   }
 }
 

@@ -139,6 +139,9 @@ package final class GuardRoom: @unchecked Sendable {
     return nil
   }
 
+  /// Lets whoever waits in `nextFault` look at once.
+  package func ringForAnswer() { wake.ring() }
+
   /// Makes room for the next report of the worker whose fault was answered for.
   package func release(_ fault: GuardFault) {
     for one in all where one.peek() == fault { one.release() }

@@ -21,6 +21,13 @@ package func sweepStates(
     seat?.record, table, range.lowerBound, UInt64(range.count), goal)
 }
 
+/// How many records do not lie at `place`, or are being moved away from there.
+package func countStates(
+  _ table: UnsafePointer<hitless_state_table>, notAt place: UInt32
+) -> UInt64 {
+  unsafe hitless_state_count(table, place)
+}
+
 /// Fills a record with zeros, wherever it lies.
 package func zeroState(_ table: UnsafePointer<hitless_state_table>, _ record: UInt64) {
   unsafe hitless_state_zero(table, record)

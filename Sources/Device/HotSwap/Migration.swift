@@ -109,6 +109,14 @@ extension Migration {
     return nil
   }
 
+  /// How many records are not at `goal`, or on their way from there.
+  package func missingCount(from goal: Goal) -> UInt64 {
+    let place = goal == .candidate ? HITLESS_RECORD_NEW : HITLESS_RECORD_OLD
+    return changes.reduce(0) { sum, change in
+      unsafe sum + countStates(forward.table(change.table), notAt: UInt32(place))
+    }
+  }
+
   /// Lets no more records go forward.
   package func halt() { for move in moves { move.halt() } }
 

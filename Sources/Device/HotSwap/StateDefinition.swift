@@ -31,7 +31,14 @@ package struct StateDefinition: @unchecked Sendable {
 
   /// Creates a table; throws when it could not be kept.
   package init(
-    name: String, schemas: [Schema], count: UInt64, records: UnsafeMutableRawPointer? = nil
+    name: String, schemas: [Schema], count: UInt64
+  ) throws(Refusal) {
+    try unsafe self.init(name: name, schemas: schemas, count: count, records: nil)
+  }
+
+  /// The same with records that lie in memory of the host.
+  package init(
+    name: String, schemas: [Schema], count: UInt64, records: UnsafeMutableRawPointer?
   ) throws(Refusal) {
     guard !schemas.isEmpty, schemas.count <= Int(HITLESS_SCHEMAS_MAX),
       Set(schemas.map(\.id)).count == schemas.count

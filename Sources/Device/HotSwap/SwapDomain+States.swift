@@ -87,9 +87,9 @@ final class SweepSeat: @unchecked Sendable {
   private let signal: Int32
 
   init?(in room: GuardRoom?) {
-    guard let room, let memory = unsafe lineAlignedMemory(MemoryLayout<hitless_worker>.stride) else {
-      return nil
-    }
+    guard let room,
+      let memory = unsafe lineAlignedMemory(MemoryLayout<hitless_worker>.stride)
+    else { return nil }
     unsafe self.memory = memory
     signal = room.options.signal
     workerGuard = unsafe room.makeGuard(

@@ -83,7 +83,7 @@ package struct MigrationCounts: Equatable, Sendable {
   }
 
   /// The sum of two tables.
-  static func + (left: Self, right: Self) -> Self {
+  package static func + (left: Self, right: Self) -> Self {
     Self(
       forward: left.forward + right.forward, back: left.back + right.back,
       kept: left.kept + right.kept, failures: left.failures + right.failures)

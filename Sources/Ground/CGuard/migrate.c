@@ -125,8 +125,8 @@ static int convert(struct hitless_guard *guard, const struct hitless_state_table
 /// Writes the first failure on the way forward down, for the agent.
 ///
 /// Ordering: who gets the word from 0 to 1 writes alone; the release pairs with the agent's acquire.
-static void note_failure(struct hitless_guard *guard, struct hitless_state_progress *progress, uint64_t record,
-                         const struct outcome *outcome) {
+static void note_failure(struct hitless_guard *guard, struct hitless_state_progress *progress,
+                         uint64_t record, const struct outcome *outcome) {
   __atomic_fetch_add(&progress->failures, 1, __ATOMIC_RELAXED);
   __atomic_store_n(&progress->is_halted, 1, __ATOMIC_RELAXED);
   uint32_t none = 0;
@@ -198,8 +198,8 @@ static uint32_t move(struct hitless_guard *guard, const struct hitless_state_tab
 /// What a batch may do with a record that lies at some place.
 enum wish { STAY, MAY_MOVE, MUST_MOVE };
 
-static enum wish wish(const struct hitless_view *view, const struct hitless_state_table *table, uint32_t place,
-                      uint32_t is_candidates) {
+static enum wish wish(const struct hitless_view *view, const struct hitless_state_table *table,
+                      uint32_t place, uint32_t is_candidates) {
   int has_candidate = view->candidate != 0;
   if (place == HITLESS_RECORD_NEW) {
     if (table->phase == HITLESS_STATE_FINISHING || (table->phase == HITLESS_STATE_FORWARD && has_candidate)) {
@@ -306,6 +306,16 @@ uint64_t hitless_state_sweep(struct hitless_guard *guard, const struct hitless_s
       settle_back(table, record);
     }
     missing += (__atomic_load_n(mark, __ATOMIC_RELAXED) & PLACE) != goal;
+  }
+  return missing;
+}
+
+uint64_t hitless_state_count(const struct hitless_state_table *table, uint32_t place) {
+  uint64_t missing = 0;
+  for (uint64_t record = 0; record < table->count; record++) {
+    // Acquire: pairs with the release of who has moved it.
+    uint32_t now = __atomic_load_n(&table->marks[record], __ATOMIC_ACQUIRE);
+    missing += (now & (PLACE | CLAIM)) != place;
   }
   return missing;
 }

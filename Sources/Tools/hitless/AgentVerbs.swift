@@ -57,24 +57,35 @@ struct AgentActivateCommand: AgentVerb {
       compare ends it there, with both results in the log; otherwise what the other options say follows. The \
       host must take part in it.
 
+      A patch of class hot-with-migration changes the layout of the host's records, and is tried out by flow \
+      only: a record goes over when a flow of the candidate's first needs it, or at once when there are few \
+      and every flow is the candidate's. A rollback takes back what has gone over.
+
       Examples:
         hitless agent activate --shadow batches:5% --shadow-for 1m --canary flows:1% --auto-confirm
         hitless agent activate --shadow batches:100% --shadow-batches 10000
         hitless agent activate --canary worker:1 --dwell 1m
         hitless agent activate --canary flows:1% --steps 10%,50%,100% --auto-confirm
         hitless agent activate --auto-confirm --confirm-within 5m --threshold min-samples=500
+        hitless agent activate --canary flows:1% --eager-records 0
       """)
 
   @OptionGroup var shadow: ShadowOptions
   @OptionGroup var rollout: RolloutOptions
+  @Option(
+    help: ArgumentHelp(
+      "Move up to so many records at once, more when they are needed (default: 65536).",
+      valueName: "count"))
+  var eagerRecords: UInt64?
   @OptionGroup var choice: TransactionChoice
   @ParentCommand var parent: AgentCommand
   @OptionGroup var connection: AgentConnection
   @Flag(help: "Print the answer as one JSON object.") var json = false
 
   func run() throws {
-    let arguments = choice.arguments.merging(rollout.arguments) { $1 }
+    var arguments = choice.arguments.merging(rollout.arguments) { $1 }
       .merging(shadow.arguments) { $1 }
+    if let eagerRecords { arguments["eager_records"] = .unsigned(eagerRecords) }
     try show(ControlRequest("activate", arguments), AgentReport.swapped)
   }
 }

@@ -180,6 +180,9 @@ uint64_t hitless_state_sweep(struct hitless_guard *_Nullable guard,
                              const struct hitless_state_table *_Nonnull table, uint64_t first,
                              uint64_t count, uint32_t goal);
 
+/// How many records do not lie at `place`, or are being moved away from there.
+uint64_t hitless_state_count(const struct hitless_state_table *_Nonnull table, uint32_t place);
+
 /// Fills a record with zeros wherever it lies. No worker uses it.
 void hitless_state_zero(const struct hitless_state_table *_Nonnull table, uint64_t record);
 

@@ -188,6 +188,9 @@ struct hitless_activation {
   uint64_t shadow_batches;
   /// How many divergences are let pass.
   uint64_t shadow_divergences;
+  /// Of a patch that migrates records: up to so many are moved as soon as all flows are the candidate's, more
+  /// when they are needed; 0: 65 536.
+  uint64_t eager_records;
 };
 
 /// Where a transaction stands.

@@ -1,0 +1,208 @@
+import Agent
+import HotSwap
+import Probation
+import Refusal
+import TestSupport
+import Testing
+
+/// The whole way of a patch that changes the layout of records, under load.
+@Suite(.serialized)
+struct MigratingAgentTests {
+  private func expectNothingLost(_ workers: [LoadedWorker]) {
+    for worker in workers {
+      worker.stop()
+      #expect((worker.refused, worker.torn) == (0, 0))
+      #expect(worker.forwarded == worker.offered)
+    }
+  }
+
+  private func waitUntilSettled(_ agent: Agent) {
+    #expect(
+      eventually(within: 60) { agent.status().transactionState != .active && !agent.isMigrating })
+  }
+
+  @Test(arguments: [1000, 100_000] as [UInt64])
+  func `records are moved, few at once and many as they are needed, and the layout is confirmed`(
+    records: UInt64
+  ) throws {
+    let site = try LedgerSite(records: records)
+    let agent = try site.start()
+    let workers = try site.startWorkers()
+    let number = try site.install()
+    _ = try agent.activate(number)
+    if records <= Agent.eagerRecordLimit {
+      #expect(agent.migrationCounts.forward == records)
+    }
+    for worker in workers { worker.pass() }
+    #expect(workers.allSatisfy { $0.byCandidate > 0 })
+    try agent.confirm(number)
+    #expect(agent.migrationCounts.forward == records && !agent.isMigrating)
+    for worker in workers { worker.pass() }
+    expectNothingLost(workers)
+    let metric = "hitless_migrated_records_total{direction=\"forward\"}"
+    #expect(agent.metrics().contains("\(metric) \(records)"))
+    #expect(site.audit.contains("\"migrated\""))
+    // The next start begins in the confirmed layout.
+    try agent.close()
+    try site.start()
+    let again = try site.startWorkers()
+    #expect(again.allSatisfy { $0.byCandidate > 0 })
+    for worker in again { worker.stop() }
+  }
+
+  @Test func `a rollout moves records by flow, and a rollback takes them back`() throws {
+    let site = try LedgerSite(records: 20_000)
+    let agent = try site.start()
+    let workers = try site.startWorkers()
+    let number = try site.install()
+    var plan = LedgerSite.plan()
+    plan.steps = RolloutPlan.steps(first: .share(6554), later: [RolloutPlan.all])
+    plan.dwell = 20_000_000_000
+    _ = try agent.activate(number, plan, eagerRecords: 0)
+    for worker in workers { worker.pass(2000) }
+    let moved = agent.migrationCounts.forward
+    #expect(moved > 0 && moved < 10_000, "\(moved) of 20 000 for a tenth of the flows")
+    try agent.rollback(number)
+    #expect(!agent.isMigrating)
+    let counts = agent.migrationCounts
+    #expect(counts.back == counts.forward && counts.kept == 0)
+    for worker in workers { worker.pass() }
+    expectNothingLost(workers)
+    #expect(site.wrongRecords(workers) == 0)
+    #expect(site.audit.contains("\"migrated-back\""))
+    // It may be tried again.
+    let more = try site.startWorkers()
+    _ = try agent.activate(number)
+    try agent.confirm(number)
+    expectNothingLost(more)
+  }
+
+  @Test(arguments: MigrationTests.mistakes, [0, 10_000] as [UInt64])
+  func `a record that cannot be moved takes the candidate out of force`(
+    mistake: String, eager: UInt64
+  ) throws {
+    let site = try LedgerSite(records: 2000)
+    let agent = try site.start()
+    let workers = try site.startWorkers()
+    let number = try site.install([mistake, "FORWARD_AT=777"])
+    _ = try agent.activate(number, eagerRecords: eager)
+    for worker in workers { worker.pass(300) }
+    waitUntilSettled(agent)
+    #expect(agent.status().transactionState == .rolledBack)
+    #expect(agent.migrationCounts.kept == 0)
+    expectNothingLost(workers)
+    #expect(site.wrongRecords(workers) == 0)
+    #expect(site.audit.contains("\"reason\":\"migration\""))
+    #expect(agent.metrics().contains("reason=\"migration\"} "))
+  }
+
+  @Test func `a fault takes the candidate's records back with it`() throws {
+    let site = try LedgerSite(records: 2000)
+    let agent = try site.start()
+    let workers = try site.startWorkers()
+    let number = try site.install(["POISONED"])
+    _ = try agent.activate(number)
+    for worker in workers { worker.pass(200) }
+    workers[1].poison()
+    waitUntilSettled(agent)
+    for worker in workers { worker.pass() }
+    #expect(agent.lastFault != nil)
+    let counts = agent.migrationCounts
+    #expect(counts.back == counts.forward && counts.kept == 0)
+    expectNothingLost(workers)
+    #expect(site.wrongRecords(workers) == 0)
+  }
+
+  @Test func `nobody has confirmed in time, and the records are back`() throws {
+    let site = try LedgerSite(records: 2000)
+    site.options.confirmTimeout = 300_000_000
+    let agent = try site.start()
+    let workers = try site.startWorkers()
+    let number = try site.install()
+    _ = try agent.activate(number)
+    waitUntilSettled(agent)
+    #expect(agent.status().transactionState == .rolledBack)
+    expectNothingLost(workers)
+    #expect(site.wrongRecords(workers) == 0)
+  }
+
+  @Test(arguments: [true, false])
+  func `records that cannot go back are what they were before, and are counted`(
+    isAsked: Bool
+  ) throws {
+    let site = try LedgerSite(records: 2000)
+    let agent = try site.start()
+    let workers = try site.startWorkers()
+    let number = try site.install(["FAILS", "BACK_AT=777"] + (isAsked ? [] : ["POISONED"]))
+    _ = try agent.activate(number)
+    for worker in workers { worker.pass(500) }
+    if isAsked { try agent.rollback(number) } else { workers[0].poison() }
+    waitUntilSettled(agent)
+    expectNothingLost(workers)
+    #expect(agent.migrationCounts.kept == 1)
+    #expect(site.wrongRecords(workers) == 1)
+    #expect(agent.metrics().contains("hitless_migration_kept_records_total 1"))
+  }
+
+  @Test(arguments: [RolloutPlan.Kind.batches, .workers])
+  func `whole batches or workers are no canary for records`(kind: RolloutPlan.Kind) throws {
+    let site = try LedgerSite(records: 100)
+    let agent = try site.start()
+    let number = try site.install()
+    let error = try #require(throws: Refusal.self) {
+      try agent.activate(number, LedgerSite.plan(kind))
+    }
+    #expect(error.kind == .unsupported && error.found?.contains(kind.name) == true)
+    #expect(agent.status().transactionState == .staged)
+  }
+
+  @Test func `a host takes no records that it has no room for`() throws {
+    for schemas: [StateDefinition.Schema]? in [nil, [Ledger.first]] {
+      let site = try LedgerSite(records: 100)
+      site.schemas = schemas
+      let agent = try site.start()
+      let error = try #require(throws: Refusal.self) { try site.install() }
+      #expect(error.kind == .notForTarget)
+      #expect(agent.status().transaction == 0)
+    }
+    let site = try LedgerSite(records: 100)
+    site.schemas = [Ledger.first, .init(id: Ledger.second.id, size: 48)]
+    try site.start()
+    let error = try #require(throws: Refusal.self) { try site.install() }
+    #expect(error.kind == .notForTarget && error.expected?.contains("48") == true)
+  }
+
+  @Test func `tables are defined once, before the start, and no schema twice`() throws {
+    let site = try LedgerSite(records: 100)
+    let agent = try site.start()
+    let table = try StateDefinition(name: "late", schemas: [.init(id: 1, size: 8)], count: 1)
+    #expect(throws: Refusal.self) { try agent.defineStates(table) }
+    let other = try Agent(AgentOptions(stateDirectory: site.directory.path("other")))
+    #expect(try other.defineStates(table) == 0)
+    #expect(throws: Refusal.self) { try other.defineStates(table) }
+    let same = try StateDefinition(name: "same", schemas: [.init(id: 1, size: 16)], count: 1)
+    #expect(throws: Refusal.self) { try other.defineStates(same) }
+    for (sizes, count) in [([8], 0), ([0], 1), ([4097], 1), ([], 1)] as [([UInt32], UInt64)] {
+      #expect(throws: Refusal.self) {
+        try StateDefinition(
+          name: "bad", schemas: sizes.map { .init(id: 1, size: $0) }, count: count)
+      }
+    }
+    try other.close()
+  }
+
+  @Test func `after an end in the middle the next start is in the layout before`() throws {
+    let site = try LedgerSite(records: 1000)
+    let agent = try site.start()
+    let workers = try site.startWorkers()
+    _ = try agent.activate(try site.install())
+    for worker in workers { worker.pass() }
+    expectNothingLost(workers)
+    // Nothing was confirmed: as far as the device knows, the host has just died.
+    try agent.close()
+    try site.start()
+    let again = try site.startWorkers()
+    expectNothingLost(again)
+    #expect(again.allSatisfy { $0.byCandidate == 0 })
+  }
+}

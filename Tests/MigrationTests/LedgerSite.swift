@@ -1,0 +1,115 @@
+import Agent
+import CHitless
+import Generator
+import Guard
+import HotSwap
+import PatchFormat
+import Platform
+import Probation
+import Refusal
+import Signing
+import Staging
+import TestSupport
+import Testing
+
+/// A host with one table of records and one slot, whose module an agent swaps.
+@safe
+final class LedgerSite: WorkerHome, @unchecked Sendable {
+  let directory: TemporaryDirectory
+  private let key: SigningKey
+  let recordCount: UInt64
+  var options: AgentOptions
+  /// What the host can give room to; nil: it defines no table.
+  var schemas: [StateDefinition.Schema]? = [Ledger.first, Ledger.second]
+  private(set) var agent: Agent?
+  /// The records, which are the host's.
+  private let records: UnsafeMutableRawPointer
+
+  init(records count: UInt64) throws {
+    recordCount = count
+    directory = try TemporaryDirectory()
+    key = try SigningKey.generate()
+    unsafe records = .allocate(byteCount: Int(count) * 64, alignment: 64)
+    unsafe records.initializeMemory(as: UInt8.self, repeating: 0, count: Int(count) * 64)
+    options = AgentOptions(stateDirectory: directory.path("state"))
+    options.trustKeys = [try directory.write("vendor.pub", try key.publicKey.pem)]
+    options.product = "upf"
+    options.probe = try BuiltProduct.path("hitless-probe")
+    options.graceTimeout = 10_000_000_000
+    options.guarding.batchBudget = 60_000_000
+    try directory.write("ledger.so", try LedgerModule.image([]))
+  }
+
+  deinit {
+    try? agent?.close()
+    unsafe records.deallocate()
+  }
+
+  @discardableResult
+  func start() throws -> Agent {
+    let agent = try Agent(options)
+    let requirement = SlotRequirement(
+      name: "ledger", interfaceID: 7, interfaceVersion: 1, tableSize: 16)
+    _ = try agent.defineSlot(SlotOptions(requirement, module: directory.path("ledger.so")))
+    if let schemas {
+      _ = try agent.defineStates(
+        unsafe StateDefinition(
+          name: "ledger", schemas: schemas, count: recordCount, records: records))
+    }
+    try agent.start()
+    self.agent = agent
+    return agent
+  }
+
+  /// A patch from the first layout to the second, installed.
+  func install(_ macros: [String] = [], sequence: UInt64 = 2) throws -> UInt64 {
+    let pair = PatchRequest.Pair(
+      base: try LedgerModule.image([]), target: try LedgerModule.image(["SCHEMA=2"] + macros),
+      names: ("base", "target"))
+    var request = PatchRequest(pairs: [pair], keys: [key])
+    request.product = "upf"
+    request.release = "r\(sequence)"
+    request.sequence = sequence
+    let built = try PatchBuilder.build(request)
+    #expect(built.manifest.upgradeClass == .hotWithMigration)
+    return try #require(agent).install(patch: built.bytes)
+  }
+
+  /// A rollout of whole flows: 10 %, half, all.
+  static func plan(_ kind: RolloutPlan.Kind = .flows) -> RolloutPlan {
+    var plan = RolloutPlan()
+    plan.kind = kind
+    plan.steps = RolloutPlan.steps(first: .share(6554), later: [32_768, RolloutPlan.all])
+    plan.dwell = 200_000_000
+    plan.confirmWithin = 60_000_000_000
+    plan.thresholds.minimumPackets = 1
+    return plan
+  }
+
+  /// The audit log as text.
+  var audit: String {
+    String(decoding: contents(of: directory.path("state/audit.jsonl")) ?? [], as: UTF8.self)
+  }
+
+  func registerWorker(name: String) throws(Refusal) -> UnsafeMutablePointer<hitless_worker> {
+    guard let agent else { throw Refusal(.state, "there is no agent") }
+    return unsafe try agent.registerWorker(name: name)
+  }
+
+  func unregisterWorker(_ worker: UnsafeMutablePointer<hitless_worker>) throws(Refusal) {
+    unsafe try agent?.unregisterWorker(worker)
+  }
+
+  /// As long as records lie where the host has put them: how many do not say what the workers' books say.
+  func wrongRecords(_ workers: [LoadedWorker]) -> Int {
+    unsafe Books.wrong(workers, records: recordCount, at: records, isSecond: false)
+  }
+
+  /// Two workers under load, of different records.
+  func startWorkers() throws -> [LoadedWorker] {
+    let workers = (0..<2).map { LoadedWorker(self, first: $0, stride: 2) }
+    for worker in workers { try worker.start() }
+    for worker in workers { worker.pass() }
+    return workers
+  }
+}
