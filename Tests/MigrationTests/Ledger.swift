@@ -86,7 +86,7 @@ final class Ledger: Sendable {
     recordCount = records
     var options = GuardOptions()
     // Sanitizers and a loaded machine take their time; a loop takes longer.
-    options.batchBudget = 60_000_000
+    options.batchBudget = Sanitizer.isThread ? 5_000_000_000 : 60_000_000
     room = try GuardRoom(options)
     domain = SwapDomain(slotCount: 1, room: room, poisonsRetiredMemory: true)
     let table = try StateDefinition(

@@ -148,6 +148,12 @@ static void *place_of(const struct hitless_state_table *table, uint32_t place, u
   return (char *)table->areas[place].records + record * table->areas[place].record_size;
 }
 
+/// Whether nobody has written to the record yet, which is then the same in every schema: zeros.
+static int is_fresh(const void *record, uint32_t size) {
+  static const unsigned char zeros[HITLESS_RECORD_MAX];
+  return memcmp(record, zeros, size) == 0;
+}
+
 /// Takes a claim back whose record was used meanwhile.
 static void give_up(uint32_t *mark) {
   uint32_t now = __atomic_load_n(mark, __ATOMIC_RELAXED);
@@ -168,11 +174,18 @@ static uint32_t move(struct hitless_guard *guard, const struct hitless_state_tab
   struct hitless_state_progress *progress = table->progress;
   uint32_t *mark = &table->marks[record];
   int is_forward = to == HITLESS_RECORD_NEW;
-  int is_moved = convert(guard, table, from, to, record, result, &outcome);
+  // Of a table with room for many, most records may never have been used: those are not for the hook, and no
+  // memory is touched for them.
+  uint32_t size = table->areas[to].record_size;
+  void *target = place_of(table, to, record);
+  int is_unused = is_fresh(place_of(table, from, record), table->areas[from].record_size);
+  int is_moved = is_unused || convert(guard, table, from, to, record, result, &outcome);
   uint32_t place = to;
-  if (is_moved) {
-    memcpy(place_of(table, to, record), result, table->areas[to].record_size);
-  } else {
+  if (is_unused && !is_fresh(target, size)) {
+    memset(target, 0, size);
+  } else if (!is_unused && is_moved) {
+    memcpy(target, result, size);
+  } else if (!is_moved) {
     if (is_forward) {
       note_failure(guard, progress, record, &outcome);
     }

@@ -14,6 +14,7 @@ enum AgentReport {
     } else {
       lines.append("transaction: none")
     }
+    if let line = migration(answer) { lines.append(line) }
     let workers = answer["workers"]?.arrayValue ?? []
     lines.append("workers: \(workers.count)")
     for worker in workers.compactMap(\.namedValue) { lines.append("  \(describe(worker: worker))") }

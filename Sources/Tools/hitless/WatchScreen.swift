@@ -44,6 +44,7 @@ struct WatchScreen {
     let transaction = listing["transaction"]?.namedValue
     return [
       stable(listing), transaction.map { trial($0) } ?? ["no transaction"],
+      AgentReport.migration(listing).map { [$0] } ?? [],
       figures(listing["health"]?.namedValue), histogram(listing["health"]?.namedValue),
       workers(listing["workers"]?.arrayValue ?? []),
     ]
