@@ -38,7 +38,7 @@ static void serve(struct load *load, const struct hitless_view *view, uint32_t p
   if (place == HITLESS_RECORD_NOWHERE) {
     return;
   }
-  const struct hitless_state_area *area = hitless_state_area(view, 0, place);
+  const struct hitless_state_area *area = hitless_state_area_at(view, 0, place);
   const struct hitless_generation *generation = generation_of(view, place);
   const struct load_table *table = hitless_generation_table(generation, 0);
   if (generation->modules[0]->facts.states[0].id != area->schema) {
@@ -64,7 +64,7 @@ static int32_t pipeline(const struct hitless_view *view, void *context) {
       load->refused++;
       continue;
     }
-    const struct hitless_state_area *area = hitless_state_area(view, 0, place);
+    const struct hitless_state_area *area = hitless_state_area_at(view, 0, place);
     if (area->schema == LOAD_SCHEMA_2) {
       __atomic_store_n(&load->by_candidate, load->by_candidate + 1, __ATOMIC_RELAXED);
     }

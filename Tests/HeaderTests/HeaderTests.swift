@@ -65,7 +65,7 @@ struct HeaderTests {
           uint32_t place = hitless_state_use(worker, view, 0, 7, 1);
           const void *table = hitless_generation_table(hitless_state_generation(view, place), 0);
           hitless_state_end(worker);
-          return hitless_state_is_moving(view, 0) ? hitless_state_area(view, 0, place)->records : table;
+          return hitless_state_is_moving(view, 0) ? hitless_state_area_at(view, 0, place)->records : table;
         }
         int32_t step(struct hitless_worker *worker, void *batch);
         int32_t step(struct hitless_worker *worker, void *batch) {

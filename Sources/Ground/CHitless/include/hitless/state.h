@@ -183,8 +183,8 @@ static inline uint32_t hitless_state_use(struct hitless_worker *worker, const st
 }
 
 /// Returns the records that lie at `place`, one of the first three of `HITLESS_RECORD_…`.
-static inline const struct hitless_state_area *hitless_state_area(const struct hitless_view *view,
-                                                                  uint32_t table, uint32_t place) {
+static inline const struct hitless_state_area *hitless_state_area_at(const struct hitless_view *view,
+                                                                     uint32_t table, uint32_t place) {
   return &view->states->tables[table].areas[place];
 }
 
