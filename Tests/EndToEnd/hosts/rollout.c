@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,7 +185,8 @@ static struct hitless_activation plan(void) {
 static void refuse(uint64_t transaction) {
   static const uint32_t falling[] = {HITLESS_SHARE_ALL / 2, HITLESS_SHARE_ALL / 4, HITLESS_SHARE_ALL};
   struct hitless_activation wrong = plan();
-  wrong.size--;
+  // What was appended later may be missing, the rest may not.
+  wrong.size = offsetof(struct hitless_activation, shadow_share) - 1;
   expect(hitless_patch_rollout(agent, transaction, &wrong), HITLESS_STATUS_USAGE, "a plan that is too short");
   wrong = plan();
   wrong.canary = HITLESS_CANARY_FLOWS + 1;
