@@ -1,3 +1,4 @@
+import Foundation
 import Digests
 import Generator
 import Glibc
@@ -107,6 +108,31 @@ struct ProtectionTests {
     #expect(kind { _ = try agent.install(patch: try site.patch()) } == .frozen)
     try agent.release(by: .host)
     _ = try agent.install(patch: try site.patch())
+  }
+
+  /// The next record was written over it, and quarantines were lost.
+  @Test func `a record that a device did not give out is read again before patches are let in`()
+    throws
+  {
+    let patch = try site.patch()
+    do {
+      let agent = try site.start()
+      _ = try agent.install(patch: patch)
+      fail(agent, "alpha")
+    }
+    let record = site.directory.path + "/state/breakers"
+    try FileManager.default.moveItem(atPath: record, toPath: record + ".aside")
+    try FileManager.default.createDirectory(
+      atPath: record, withIntermediateDirectories: false)
+    let agent = try site.start()
+    defer { try? agent.close() }
+    #expect(kind { try agent.release(by: .host) } == .io)
+    #expect(kind { _ = try agent.install(patch: patch) } == .frozen)
+    try FileManager.default.removeItem(atPath: record)
+    try FileManager.default.moveItem(atPath: record + ".aside", toPath: record)
+    try agent.release(by: .host)
+    let number = try agent.install(patch: patch)
+    #expect(kind { _ = try agent.activate(number) } == .breakerOpen)
   }
 
   @Test func `a candidate that was worse than stable waits, one that was only given up does not`()

@@ -188,23 +188,47 @@ extension Agent {
   ///
   /// What cannot be read keeps every patch out, and no host from starting: traffic is on what was confirmed.
   func readProtection() {
-    let now = MonotonicClock.now
     do throws(Refusal) {
-      guard let record = try journal.breakers() else { return }
-      let elapsed = Moment.now.since(record.at) ?? 0
-      state.withLock { state in
-        state.protection.breakers = BreakerTable(record.entries, elapsed: elapsed, at: now)
-        state.protection.frozen = record.frozen
-        state.protection.stopped = record.stopped
-      }
+      try takeProtection()
     } catch {
       let reason = "the record of breakers cannot be read: \(error)"
       state.withLock {
+        $0.protection.isUnread = true
         $0.protection.frozen = BreakerRecord.Hold(
           time: WallClock.now, user: nil,
           reason: String(decoding: reason.utf8.prefix(BreakerRecord.reasonLimit), as: UTF8.self))
       }
       note("frozen", 0, reason)
+    }
+  }
+
+  /// Takes over what the journal has kept.
+  private func takeProtection() throws(Refusal) {
+    let now = MonotonicClock.now
+    guard let record = try journal.breakers() else { return }
+    let elapsed = Moment.now.since(record.at) ?? 0
+    state.withLock { state in
+      let since = state.protection.breakers.entries(at: now)
+      state.protection.breakers = BreakerTable(record.entries, elapsed: elapsed, at: now)
+      state.protection.breakers.add(since, elapsed: 0, at: now)
+      state.protection.frozen = record.frozen
+      state.protection.stopped = record.stopped
+    }
+  }
+
+  /// Reads again what could not be read at the start, so that it is not written over: quarantines would be lost.
+  ///
+  /// Throws while the device does not give it out. A record that is damaged stays lost.
+  private func takeUnreadProtection() throws(Refusal) {
+    guard state.withLock({ $0.protection.isUnread }) else { return }
+    do throws(Refusal) {
+      try takeProtection()
+    } catch {
+      var refusal = error
+      guard refusal.kind == .io || refusal.kind == .noSpace else { return }
+      refusal.hint =
+        "what was kept out is not known and stays frozen: see to the disk, and ask again"
+      throw refusal
     }
   }
 
@@ -226,13 +250,17 @@ extension Agent {
   ) throws(Refusal) {
     // One writer at a time, so that what is written last is what was last.
     try protectionWriter.withLock { _ throws(Refusal) in
+      try takeUnreadProtection()
       let before = state.withLock { $0.protection }
       let after = change(before)
       try journal.keep(
         BreakerRecord(
           at: .now, frozen: after.frozen, stopped: after.stopped,
           entries: after.breakers.entries(at: MonotonicClock.now)))
-      state.withLock { $0.protection = change($0.protection) }
+      state.withLock {
+        $0.protection = change($0.protection)
+        $0.protection.isUnread = false
+      }
     }
   }
 }

@@ -122,26 +122,23 @@ extension BreakerTable {
 
   /// What an earlier life of the host has left, `elapsed` nanoseconds ago.
   init(_ entries: [BreakerRecord.Entry], elapsed: UInt64, at now: UInt64) {
+    add(entries, elapsed: elapsed, at: now)
+  }
+
+  /// Takes in entries that were written down `elapsed` nanoseconds ago, unless worse is known.
+  mutating func add(_ entries: [BreakerRecord.Entry], elapsed: UInt64, at now: UInt64) {
     for entry in entries {
       let left = entry.left > elapsed ? entry.left - elapsed : 0
       let (until, overflow) = now.addingReportingOverflow(left)
       let key = Key(patch: entry.patch, module: entry.module)
+      if let known = breakers[key], known.isQuarantined || known.openings > entry.openings {
+        continue
+      }
       let old = breakers.updateValue(
         Breaker(
           openings: entry.openings, isQuarantined: entry.isQuarantined,
           openUntil: overflow ? .max : until), forKey: key)
       if old == nil { order.append(key) }
-    }
-  }
-}
-
-extension Breaker.State {
-  /// The state as it is written in metrics and on the command line.
-  var name: String {
-    switch self {
-    case .closed: "closed"
-    case .open: "open"
-    case .halfOpen: "half_open"
     }
   }
 }

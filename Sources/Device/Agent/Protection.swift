@@ -31,6 +31,8 @@ struct Protection: Sendable {
   var frozen: BreakerRecord.Hold?
   /// The agent's own: too many loads have failed.
   var stopped: BreakerRecord.Hold?
+  /// What an earlier life has kept could not be read yet, and nothing may be written in its place.
+  var isUnread = false
   var loads = LoadHistory()
   var loadCount: UInt64 = 0
   var loadFailureCount: UInt64 = 0
