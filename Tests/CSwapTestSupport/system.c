@@ -2,6 +2,7 @@
 #include "swap_test_support.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -34,4 +35,8 @@ int32_t swap_sealed_file(const void *bytes, size_t count) {
     return -1;
   }
   return descriptor;
+}
+
+size_t swap_allocated_bytes(void) {
+  return mallinfo2().uordblks;
 }

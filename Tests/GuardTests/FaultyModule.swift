@@ -37,15 +37,6 @@ enum Failure: String, CaseIterable, Sendable {
   }
 }
 
-/// What the tests were built with.
-enum Sanitizer {
-  /// ThreadSanitizer keeps signals back until the thread calls the C library, which a loop does not, and
-  /// has an `abort` of its own, out of which nobody may jump.
-  static let isThread = unsafe dlsym(nil, "__tsan_init") != nil
-  /// Instrumented code takes long on a busy machine.
-  static let isAny = unsafe isThread || dlsym(nil, "__asan_init") != nil
-}
-
 /// In what a module is written.
 enum Language: String, CaseIterable, Sendable {
   case c = "C"

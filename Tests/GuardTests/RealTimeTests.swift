@@ -4,6 +4,7 @@ import Glibc
 import Guard
 import HotSwap
 import Platform
+import TestSupport
 import Testing
 
 /// Workers that the kernel runs before anything else, and an agent that gets no processor meanwhile.

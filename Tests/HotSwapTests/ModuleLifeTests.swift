@@ -1,7 +1,9 @@
 import CHitless
+import CSwapTestSupport
 import Glibc
 import HotSwap
 import Refusal
+import TestSupport
 import Testing
 
 @Suite("Modules from mapping to unmapping")
@@ -52,6 +54,25 @@ struct ModuleLifeTests {
     #expect(answer(of: modules[1]) == 82)
     worker.stop()
     unsafe try domain.unregisterWorker(worker.pointer)
+  }
+
+  /// In a process of its own, because other tests allocate as well.
+  ///
+  /// A sanitizer has an allocator of its own.
+  @Test(.enabled(if: !Sanitizer.isAny))
+  func `a module that has come and gone leaves no memory behind`() async {
+    await #expect(processExitsWith: .success) {
+      let domain = SwapDomain(slotCount: 1)
+      let fixture = try ModuleFixture(["ANSWER=84"])
+      func comeAndGo(_ count: Int) throws {
+        for _ in 0..<count { try domain.unload(try fixture.map()) }
+      }
+      try comeAndGo(20)
+      let before = swap_allocated_bytes()
+      try comeAndGo(300)
+      // An eighth of what one record of each would be.
+      #expect(swap_allocated_bytes() < before + 300 * 20)
+    }
   }
 
   @Test func `unmapping detaches first`() throws {

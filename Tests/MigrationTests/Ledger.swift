@@ -10,12 +10,6 @@ import Refusal
 import TestSupport
 import Testing
 
-/// What the tests were built with.
-enum Sanitizer {
-  /// ThreadSanitizer keeps signals back until the thread calls the C library, which a loop does not.
-  static let isThread = unsafe dlsym(nil, "__tsan_init") != nil
-}
-
 /// The fixture, compiled once per variant.
 enum LedgerModule {
   private static let built = Guarded<[String: [UInt8]]>([:])
@@ -86,7 +80,7 @@ final class Ledger: Sendable {
     recordCount = records
     var options = GuardOptions()
     // Sanitizers and a loaded machine take their time; a loop takes longer.
-    options.batchBudget = Sanitizer.isThread ? 5_000_000_000 : 60_000_000
+    options.batchBudget = Sanitizer.isThread ? 5_000_000_000 : 200_000_000
     room = try GuardRoom(options)
     domain = SwapDomain(slotCount: 1, room: room, poisonsRetiredMemory: true)
     let table = try StateDefinition(

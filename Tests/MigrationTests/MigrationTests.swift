@@ -1,6 +1,7 @@
 import CHitless
 import Guard
 import HotSwap
+import TestSupport
 import Testing
 
 /// Records move between two schemas while batches use them; one worker, by hand.

@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import Guard
 import HotSwap
+import TestSupport
 import Testing
 
 /// Records move while workers on threads of their own use them.

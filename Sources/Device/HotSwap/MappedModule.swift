@@ -87,6 +87,12 @@ package final class MappedModule: @unchecked Sendable {
     unsafe info.pointee.code_size = UInt64(code.count)
     unsafe self.info = UnsafePointer(info)
   }
+
+  deinit {
+    // An image that stays mapped keeps its identity: a hook that is late may still name it.
+    guard case .unmapped = phase.withLock({ $0 }) else { return }
+    unsafe info.deallocate()
+  }
 }
 
 extension MappedModule {

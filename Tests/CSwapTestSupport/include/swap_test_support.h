@@ -59,5 +59,7 @@ void swap_tight_agent_prepare(struct swap_reader *_Nonnull reader);
 int32_t swap_thread_sanitizer(void);
 /// A sealed memory file with these bytes, or -1.
 int32_t swap_sealed_file(const void *_Nonnull bytes, size_t count);
+/// Bytes that the C library's allocator has given out and not got back.
+size_t swap_allocated_bytes(void);
 
 #endif
