@@ -213,7 +213,7 @@ struct RolloutTests {
     _ = try client.ask(ControlRequest("activate", request))
     var rollout: [String: CBOR] = [:]
     #expect(
-      eventually(within: 20) {
+      eventually {
         let listed = try? client.ask(ControlRequest("list"))
         rollout = listed?["transaction"]?.namedValue?["rollout"]?.namedValue ?? [:]
         return rollout["verdict"] != .null && !rollout.isEmpty

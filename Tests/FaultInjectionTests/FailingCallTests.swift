@@ -46,7 +46,7 @@ struct FailingCallTests {
     let expected = isLate || isConfirm && !isRefused ? Life.new : Life.old
     let wanted = isRefused ? before : plan.descriptors[point.order]
     // Threads that are about to end may take a moment.
-    let isClean = eventually(within: 5) { (try? host.order("descriptors")) == wanted }
+    let isClean = eventually { (try? host.order("descriptors")) == wanted }
     #expect(isClean, "\(comment): \(text), open: \(host.openFiles)")
     if isRefused {
       // What a crash right after the refusal would find.

@@ -110,7 +110,7 @@ struct GuardTests {
   {
     let processor = try #require(RealTime.lastProcessor)
     let home = try GuardedDomain(.loop, at: ThreadPlacement(processors: [processor])) {
-      $0.batchBudget = 20_000_000
+      $0.batchBudget = 100_000_000
     }
     let mark = Guarded<Int32>(0)
     let thread = try PlainThread("real-time") {

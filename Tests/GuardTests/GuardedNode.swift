@@ -59,7 +59,7 @@ final class GuardedNode {
     options.product = "upf"
     options.probe = try BuiltProduct.path("hitless-probe")
     options.graceTimeout = 10_000_000_000
-    options.guarding.batchBudget = 20_000_000
+    options.guarding.batchBudget = 100_000_000
     change(&options)
     agent = try Agent(options)
     try Self.defineSlots(agent, qer: try directory.write("qer.so", base))

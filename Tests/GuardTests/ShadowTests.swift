@@ -16,7 +16,7 @@ struct ShadowTests {
 
   private func node(workers: Int = 1) throws -> GuardedNode {
     try GuardedNode(workers: workers) {
-      $0.guarding.batchBudget = Sanitizer.isAny ? 5_000_000_000 : 20_000_000
+      $0.guarding.batchBudget = Sanitizer.isAny ? 5_000_000_000 : 100_000_000
     }
   }
 

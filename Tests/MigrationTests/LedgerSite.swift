@@ -36,7 +36,7 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
     options.product = "upf"
     options.probe = try BuiltProduct.path("hitless-probe")
     options.graceTimeout = 10_000_000_000
-    options.guarding.batchBudget = Sanitizer.isThread ? 5_000_000_000 : 60_000_000
+    options.guarding.batchBudget = Sanitizer.isThread ? 5_000_000_000 : 200_000_000
     try directory.write("ledger.so", try LedgerModule.image([]))
   }
 

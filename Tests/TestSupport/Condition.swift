@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// Waits until `condition` holds, looking every millisecond; false when `seconds` went by without it.
-package func eventually(within seconds: Double = 10, _ condition: () -> Bool) -> Bool {
+package func eventually(within seconds: Double = 60, _ condition: () -> Bool) -> Bool {
   var begin = timespec()
   // SAFETY: `begin` and `now` below are ours and of the right type.
   _ = unsafe clock_gettime(CLOCK_MONOTONIC, &begin)
