@@ -20,12 +20,18 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 func library(
   _ group: String, _ name: String, _ dependencies: [Target.Dependency] = [],
-  exclude: [String] = [], linker: [LinkerSetting] = []
+  exclude: [String] = [], settings: [SwiftSetting] = [], linker: [LinkerSetting] = []
 ) -> Target {
   .target(
     name: name, dependencies: dependencies, path: "Sources/\(group)/\(name)", exclude: exclude,
-    swiftSettings: strict, linkerSettings: linker)
+    swiftSettings: strict + settings, linkerSettings: linker)
 }
+
+/// What works on every byte or bit of a file is optimised in debug builds as well, with all its checks:
+/// tests that take minutes otherwise take seconds. HITLESS_UNOPTIMISED=1 builds it as the compiler would.
+let quick: [SwiftSetting] =
+  Context.environment["HITLESS_UNOPTIMISED"] == nil
+  ? [.unsafeFlags(["-O"], .when(configuration: .debug))] : []
 
 func tool(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .executableTarget(
@@ -53,19 +59,20 @@ let ground: [Target] = [
   .target(name: "CHitless", path: "Sources/Ground/CHitless"),
   .target(name: "CPlatform", path: "Sources/Ground/CPlatform"),
   .target(name: "CGuard", dependencies: ["CHitless"], path: "Sources/Ground/CGuard"),
-  library("Ground", "Bytes"),
+  library("Ground", "Bytes", settings: quick),
   library("Ground", "Refusal", ["Bytes"]),
   library("Ground", "Platform", ["CPlatform", "Refusal"]),
   library("Ground", "Digests", ["Bytes", "COpenSSL", "CXXHash"]),
-  library("Ground", "ElfImage", ["Bytes", "Refusal"]),
-  library("Ground", "CodeReferences"),
-  library("Ground", "DeltaModel", ["Bytes", "CodeReferences"]),
+  library("Ground", "ElfImage", ["Bytes", "Refusal"], settings: quick),
+  library("Ground", "CodeReferences", settings: quick),
+  library("Ground", "DeltaModel", ["Bytes", "CodeReferences"], settings: quick),
   library("Ground", "PatchFormat", ["Bytes", "Digests"]),
   library("Ground", "Signing", ["COpenSSL", "Bytes", "Digests", "Refusal"]),
 ]
 
 let build: [Target] = [
-  library("Build", "DeltaEncoder", ["Bytes", "CodeReferences", "DeltaModel", "Platform"]),
+  library(
+    "Build", "DeltaEncoder", ["Bytes", "CodeReferences", "DeltaModel", "Platform"], settings: quick),
   library("Build", "Compatibility", ["Bytes", "ElfImage", "Refusal"]),
   library(
     "Build", "Generator",
@@ -76,7 +83,7 @@ let build: [Target] = [
 ]
 
 let device: [Target] = [
-  library("Device", "DeltaDecoder", ["Bytes", "DeltaModel"]),
+  library("Device", "DeltaDecoder", ["Bytes", "DeltaModel"], settings: quick),
   library(
     "Device", "Verification",
     [
