@@ -47,7 +47,20 @@ struct ReferenceDecoderTests {
 
   @Test func `a file without a base comes back`() throws {
     let text = (0..<60).map { "line \($0) of a text that repeats itself\n" }.joined()
-    try expectDecoded(Array(repeating: 7, count: 50), Array(text.utf8), mode: "whole")
+    try expectDecoded(Array(repeating: 7, count: 50), Array(text.utf8), mode: "plain")
+  }
+
+  /// With a period of its own, noise, and the same noise again.
+  @Test func `a table with noise in it comes back`() throws {
+    var generator = SeededGenerator(seed: 8)
+    let noise = generator.bytes(600)
+    let records = (0..<90).flatMap { [UInt8($0), 0, 1] + generator.bytes(1, below: 20) + [90] }
+    try expectDecoded([], records + noise + records.prefix(99) + noise, mode: "plain")
+  }
+
+  /// What codec 1 knows of a file without a base.
+  @Test func `a module without a base comes back`() throws {
+    try expectDecoded([], try BuiltModules.bytes("qer", "1.0.0"), mode: "whole")
   }
 
   @Test func `small files come back`() throws {

@@ -48,10 +48,10 @@ struct DeltaRoundTripTests {
     #expect(delta.bytes.count <= 2000 + 4)
   }
 
-  @Test func `an unrelated text is coded whole`() throws {
+  @Test func `an unrelated text is coded by itself`() throws {
     let text = (0..<400).map { "line \($0) of a text that repeats itself\n" }.joined()
     let delta = try expectRoundTrip(Array(repeating: 7, count: 50), Array(text.utf8))
-    #expect(delta.mode == "whole")
+    #expect(delta.mode == "plain")
     #expect(delta.bytes.count < text.utf8.count / 8)
   }
 

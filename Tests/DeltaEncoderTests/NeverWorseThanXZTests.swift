@@ -27,7 +27,7 @@ struct NeverWorseThanXZTests {
     }
   }
 
-  static let inputs: [Input] = texts + tables + others
+  static let inputs: [Input] = texts + tables + media + others
 
   private static let texts: [Input] = [
     Input("numbers") { lines(20_000) { "\($0 + 1)" } },
@@ -55,6 +55,14 @@ struct NeverWorseThanXZTests {
     Input("a picture") {
       (0..<60_000).map { UInt8(truncatingIfNeeded: ($0 / 600 * ($0 % 600)) >> 8) }
     },
+  ]
+
+  /// Of such files a general model of bytes makes more than `xz`, unless it knows noise and columns.
+  private static let media: [Input] = [
+    Input("a picture of which the pixels are compressed") { SampleFiles.picture },
+    Input("sound of 24 bits") { SampleFiles.sound },
+    Input("icons of which the planes are compressed") { SampleFiles.icons },
+    Input("an archive of small members") { SampleFiles.archive },
   ]
 
   private static let others: [Input] = [

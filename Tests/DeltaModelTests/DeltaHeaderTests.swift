@@ -35,6 +35,34 @@ struct DeltaHeaderTests {
     }
   }
 
+  @Test(arguments: [1, 2, 127, 128, 255])
+  func `a period is kept`(period: Int) throws {
+    let header = DeltaHeader(mode: .plain, targetSize: 70_000, period: period)
+    #expect(try DeltaHeader(parsing: header.encoded) == header)
+    #expect(header.encoded.count == header.count)
+    #expect(throws: FormatError(.truncated(missing: 1), at: header.count - 1)) {
+      try DeltaHeader(parsing: Array(header.encoded.dropLast()))
+    }
+  }
+
+  @Test func `a period has its limits and one spelling`() {
+    for (bytes, period) in [([0], 0), ([0x80, 2], 256)] as [([UInt8], Int)] {
+      #expect(throws: FormatError(.illegal("a period of \(period) bytes"), at: 1)) {
+        try DeltaHeader(parsing: [3, 1] + bytes)
+      }
+    }
+    #expect(throws: FormatError(.notCanonical("the number"), at: 2)) {
+      try DeltaHeader(parsing: [3, 1, 0x81, 0])
+    }
+  }
+
+  @Test(arguments: [0, 1, 300, 1 << 20, DeltaLimits.largestTarget])
+  func `the tables of a target of any size are allowed`(size: UInt64) throws {
+    let header = DeltaHeader(mode: .plain, targetSize: size)
+    #expect(header.memoryNeeded - size <= DeltaLimits.largestTables)
+    try DeltaLimits.standard.check(header, baseSize: 0)
+  }
+
   @Test func `a target and memory over the limits are refused, at the limits they are not`() throws
   {
     let header = DeltaHeader(mode: .stored, targetSize: 1000)

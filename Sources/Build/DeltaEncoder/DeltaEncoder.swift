@@ -45,7 +45,10 @@ package enum DeltaEncoder {
       best = smaller(best, trial.delta)
     }
     if !target.isEmpty && covered < target.count / 2 || best.bytes.count > target.count / 8 {
-      best = smaller(best, coded(.whole, pair, covers: []))
+      if pair.hasModels { best = smaller(best, coded(.whole, pair, covers: [])) }
+      if best.bytes.count > target.count / Self.hopeless {
+        best = smaller(best, PlainTrial.encode(target, keepsBook: keepsBook))
+      }
     }
     // Whatever a file claims about itself: what does not come back is stored.
     if !comesBack(best, pair) { best = stored(target) }
@@ -55,9 +58,8 @@ package enum DeltaEncoder {
 
   /// Whether decoding yields the target.
   private static func comesBack(_ delta: EncodedDelta, _ pair: PreparedPair) -> Bool {
-    guard delta.header.mode != .stored else { return true }
-    let decoded = try? DeltaBody.decode(
-      delta.bytes, base: pair.base, header: delta.header, without: pair.without)
+    let decoded = try? delta.header.decodeBody(
+      of: delta.bytes, base: pair.base, without: pair.without)
     return decoded == pair.target
   }
 
@@ -65,6 +67,9 @@ package enum DeltaEncoder {
   private static let triedSize = 3 << 20
   /// What an inserted byte may cost, in bits, of code and of other bytes; the likeliest first.
   private static let byteCosts: [(Double, Double)] = [(2.6, 4), (1.8, 3.5), (1.4, 3)]
+
+  /// To code the target by itself is not tried where less than this part of it is left.
+  private static let hopeless = 1024
 
   private struct Trial: Sendable {
     let delta: EncodedDelta?

@@ -28,6 +28,9 @@ struct PreparedPair: Sendable {
     front = SectionPairing.frontMatter(base: base, baseLayout: baseFields.layout, target: target)
   }
 
+  /// Whether there is anything to foretell the target from that codec 3 has not: a base, or a layout.
+  var hasModels: Bool { !base.isEmpty || front.layout != nil }
+
   func map(_ covers: [Cover]) -> AddressMap {
     AddressMap(
       from: baseFields.layout ?? .none, to: front.layout ?? .none,

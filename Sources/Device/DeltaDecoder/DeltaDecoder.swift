@@ -13,14 +13,6 @@ package enum DeltaDecoder {
   ) throws(FormatError) -> [UInt8] {
     let header = try DeltaHeader(parsing: delta)
     try limits.check(header, baseSize: base.count)
-    switch header.mode {
-    case .stored:
-      var reader = try ByteReader(delta, in: UInt64(header.count)..<UInt64(delta.count))
-      let target = try reader.bytes(header.targetSize)
-      try reader.finish()
-      return target
-    case .delta, .whole:
-      return try DeltaBody.decode(delta, base: base, header: header)
-    }
+    return try header.decodeBody(of: delta, base: base)
   }
 }

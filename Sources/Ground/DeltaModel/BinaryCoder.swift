@@ -51,6 +51,9 @@ package struct BinaryCoder: Sendable {
   /// Offset of the last byte that was read, or how many were written.
   package var offset: Int { min(position, bytes.count) }
 
+  /// How many bits were written, those of the interval in progress included.
+  var bitCount: Int { 8 &* position &+ (high &- low).leadingZeroBitCount }
+
   /// Takes note that what was decoded is no encoder's spelling, if `condition` holds.
   @inline(__always)
   mutating func refuse(if condition: Bool) {

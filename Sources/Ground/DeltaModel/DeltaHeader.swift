@@ -12,6 +12,8 @@ package struct DeltaHeader: Sendable, Equatable {
   package let targetSize: UInt64
   /// How many covers the body starts with.
   package let coverCount: UInt64
+  /// After so many bytes the target is taken to go on likewise; 1 without codec 3.
+  package let period: Int
   /// Bytes the decoder allocates: the target and its working tables, not the base nor the delta.
   package let memoryNeeded: UInt64
 
@@ -27,13 +29,15 @@ package enum DeltaMode: UInt8, CaseIterable, Sendable {
   case delta = 1
   /// The same without covers: the base serves only to learn from.
   case whole = 2
+  /// Bytes one after the other, arithmetic-coded, without a look at the base.
+  case plain = 3
 }
 
 extension DeltaMode {
   /// What the models know at first; a later prior will come with codecs of other numbers.
   var prior: DeltaPrior {
     switch self {
-    case .stored: .none
+    case .stored, .plain: .none
     case .delta, .whole: .first
     }
   }
@@ -44,6 +48,7 @@ extension DeltaMode {
     case .stored: "stored"
     case .delta: "delta"
     case .whole: "whole"
+    case .plain: "plain"
     }
   }
 }
@@ -55,14 +60,24 @@ extension DeltaHeader {
   /// Bytes of the tables that do not depend on the target: at most so many for the fields of the base,
   /// what is learned of addresses, and the models.
   private static let fixedTables: UInt64 = 18 << 20
+  /// The same for codec 3: for a place in both indices, and for its models.
+  private static let plainPlaceBytes: UInt64 = 2 * 4
+  private static let plainTables: UInt64 = 1 << 20
   /// Bytes that one cover takes: itself, and in the map from base to target.
   private static let coverBytes: UInt64 = 64
 
-  /// Describes a delta of `mode` that yields `targetSize` bytes by way of `coverCount` covers.
-  package init(mode: DeltaMode, targetSize: UInt64, coverCount: UInt64 = 0) {
+  /// The largest period that codec 3 can have.
+  package static let longestPeriod = 255
+
+  /// Describes a delta of `mode` that yields `targetSize` bytes by way of `coverCount` covers, or with
+  /// columns of `period` bytes.
+  package init(
+    mode: DeltaMode, targetSize: UInt64, coverCount: UInt64 = 0, period: Int = 1
+  ) {
     self.mode = mode
     self.targetSize = targetSize
     self.coverCount = coverCount
+    self.period = period
     memoryNeeded = Self.memory(mode, targetSize: targetSize, coverCount: coverCount)
   }
 
@@ -78,17 +93,31 @@ extension DeltaHeader {
     guard mode != .delta || coverCount > 0 && coverCount <= targetSize else {
       throw FormatError(.illegal("\(coverCount) covers"), at: 1)
     }
-    self.init(mode: mode, targetSize: targetSize, coverCount: coverCount)
+    let period = mode == .plain ? try LEB128.read(&reader) : 1
+    guard period > 0 && period <= UInt64(Self.longestPeriod) else {
+      throw FormatError(.illegal("a period of \(period) bytes"), at: 1)
+    }
+    self.init(
+      mode: mode, targetSize: targetSize, coverCount: coverCount, period: Int(period))
+  }
+
+  /// What the mode has behind the target's size.
+  private var parameter: UInt64? {
+    switch mode {
+    case .stored, .whole: nil
+    case .delta: coverCount
+    case .plain: UInt64(period)
+    }
   }
 
   /// The bytes of the header.
   package var encoded: [UInt8] {
-    [codec] + LEB128.bytes(targetSize) + (mode == .delta ? LEB128.bytes(coverCount) : [])
+    [codec] + LEB128.bytes(targetSize) + (parameter.map(LEB128.bytes) ?? [])
   }
 
   /// How many bytes of the blob the header takes.
   package var count: Int {
-    1 + LEB128.count(targetSize) + (mode == .delta ? LEB128.count(coverCount) : 0)
+    1 + LEB128.count(targetSize) + (parameter.map(LEB128.count) ?? 0)
   }
 
   /// Lines of the context table as a power of two: they follow the target's size.
@@ -103,10 +132,24 @@ extension DeltaHeader {
     return min(17, max(10, bits))
   }
 
+  /// Lines of the table of codec 3, and places in each of its two indices, as powers of two.
+  var plainBits: (table: Int, places: Int) { Self.plainBits(targetSize) }
+
+  private static func plainBits(_ targetSize: UInt64) -> (table: Int, places: Int) {
+    // A byte takes up to 48 lines, most of which were there before.
+    let width = 64 - targetSize.leadingZeroBitCount
+    return (min(20, max(12, width + 5)), min(20, max(10, width)))
+  }
+
   private static func memory(
     _ mode: DeltaMode, targetSize: UInt64, coverCount: UInt64
   ) -> UInt64 {
     guard mode != .stored else { return targetSize }
+    guard mode != .plain else {
+      let bits = plainBits(targetSize)
+      return targetSize + UInt64(HistoryTable.lineBytes) << UInt64(bits.table)
+        + plainPlaceBytes << UInt64(bits.places) + plainTables
+    }
     // At most 2^63 each, so neither product nor sum can be told apart from the limit when it is cut.
     let covers = coverCount.multipliedReportingOverflow(by: coverBytes)
     let tables = lineBytes << UInt64(tableBits(mode, targetSize)) + fixedTables

@@ -45,10 +45,9 @@ struct AblationCommand: ParsableCommand {
     _ base: [UInt8], _ target: [UInt8], without: DeltaAblation
   ) throws(Refusal) -> Int {
     let delta = DeltaEncoder.encode(base: base, target: target, effort: effort, without: without)
-    guard delta.header.mode != .stored else { return delta.bytes.count }
     do throws(FormatError) {
-      let result = try DeltaBody.decode(
-        delta.bytes, base: base, header: delta.header, without: without)
+      let result = try delta.header.decodeBody(
+        of: delta.bytes, base: base, without: without)
       guard result == target else {
         throw FormatError(.illegal("a delta that yields another file"), at: 0)
       }

@@ -13,10 +13,10 @@ struct DeltaEncodeCommand: ReportsJSON {
     discussion: """
       Any two files will do. Where both are 64-bit little-endian ELF files for one machine, the \
       coder follows addresses and instructions from the one to the other, which is what makes \
-      deltas small; where they are not, it says so and why. Three modes are tried and the smallest \
+      deltas small; where they are not, it says so and why. Four modes are tried and the smallest \
       result is kept: 'delta' (what resembles OLD is taken from it), 'whole' (OLD only teaches the \
-      coder what to expect) and 'stored' (NEW as it is). The same files and the same effort give \
-      the same bytes on every machine.
+      coder what to expect), 'plain' (NEW by itself, whatever it is) and 'stored' (NEW as it is). \
+      The same files and the same effort give the same bytes on every machine.
 
       Examples:
         hitless delta encode qer-1.0.0.so qer-1.0.1.so -o qer.delta

@@ -15,10 +15,11 @@ from contents import Contents
 from covers import CoverDecoder
 from fields_tables import FieldMap
 from front import FrontDecoder
+from plain import LONGEST_PERIOD, Plain
 
 MAGIC = b"HLD1"
 HEADER = 84
-STORED, DELTA, WHOLE = range(3)
+STORED, DELTA, WHOLE, PLAIN = range(4)
 LARGEST = 1 << 30
 # Lines of the context table as a power of two: limits, and how far they follow the target's size.
 TABLE_BITS = (10, 17)
@@ -44,12 +45,16 @@ def decode_blob(data, base):
     """What the blob `data` makes of `base`."""
     check(data, "no delta at all")
     mode = data[0]
-    check(mode in (STORED, DELTA, WHOLE), "an unknown codec")
+    check(mode in range(4), "an unknown codec")
     size, place = leb(data, 1)
     check(size <= LARGEST, "a target that is too large")
     if mode == STORED:
         check(len(data) == place + size, "a target of another size")
         return data[place:]
+    if mode == PLAIN:
+        period, place = leb(data, place)
+        check(0 < period <= LONGEST_PERIOD, "a period")
+        return Plain(Decoder(data, place), size, period).decode()
     count = 0
     if mode == DELTA:
         count, place = leb(data, place)

@@ -176,6 +176,32 @@ class ContextTable:
         return place
 
 
+class ProbabilityMap:
+    """A last correction: what a probability turned out to be, in lines of 33 points."""
+
+    def __init__(self, lines):
+        self.values = [SQUASH[point * MAP_SPACING] for point in range(MAP_POINTS)] * lines
+
+    @staticmethod
+    def place(stretched, line):
+        position = stretched + STRETCH_LIMIT
+        point = min(position // MAP_SPACING, MAP_POINTS - 2)
+        return line * MAP_POINTS + point, position - point * MAP_SPACING
+
+    def refined(self, stretched, line):
+        place, offset = self.place(stretched, line)
+        return (self.values[place] * (MAP_SPACING - offset) + self.values[place + 1] * offset) // MAP_SPACING
+
+    def learn(self, stretched, line, bit):
+        place, offset = self.place(stretched, line)
+        if offset * 2 >= MAP_SPACING:
+            place += 1
+        value = self.values[place]
+        # Division rounds towards zero.
+        step = (65535 if bit else 0) - value + 63
+        self.values[place] = value + (step // 64 if step >= 0 else -(-step // 64))
+
+
 class ByteModel:
     """Bytes, bit by bit from the highest, each under several contexts."""
 
@@ -193,7 +219,7 @@ class ByteModel:
                     weights[place] = weight
                     break
                 place -= len(weights)
-        self.map = [SQUASH[point * MAP_SPACING] for point in range(MAP_POINTS)] * 256
+        self.map = ProbabilityMap(256)
 
     def code(self, coder, contexts, kind, table, known=None):
         """One byte of `kind`; the contexts find their memory in `table`."""
@@ -233,28 +259,10 @@ class ByteModel:
         sums = [weighted(inputs, weights, first) for weights, first in mixers]
         total = weighted(sums, self.final_weights, kind * 4)
         mixed = SQUASH[total + STRETCH_LIMIT]
-        probability = 3 * mixed + self.refined(total, path) + 2 >> 2
+        probability = 3 * mixed + self.map.refined(total, path) + 2 >> 2
         bit = coder.bit(max(SUREST, min(65536 - SUREST, probability)))
-        self.learn_map(total, path, bit)
+        self.map.learn(total, path, bit)
         for (weights, first), opinion in zip(mixers, sums):
             learn(inputs, weights, first, bit, SQUASH[opinion + STRETCH_LIMIT], BYTE_RATE)
         learn(sums, self.final_weights, kind * 4, bit, mixed, FINAL_RATE)
         return bit
-
-    def map_place(self, stretched, number):
-        position = stretched + STRETCH_LIMIT
-        point = min(position // MAP_SPACING, MAP_POINTS - 2)
-        return number * MAP_POINTS + point, position - point * MAP_SPACING
-
-    def refined(self, stretched, number):
-        place, offset = self.map_place(stretched, number)
-        return (self.map[place] * (MAP_SPACING - offset) + self.map[place + 1] * offset) // MAP_SPACING
-
-    def learn_map(self, stretched, number, bit):
-        place, offset = self.map_place(stretched, number)
-        if offset * 2 >= MAP_SPACING:
-            place += 1
-        value = self.map[place]
-        # Division rounds towards zero.
-        step = (65535 if bit else 0) - value + 63
-        self.map[place] = value + (step // 64 if step >= 0 else -(-step // 64))

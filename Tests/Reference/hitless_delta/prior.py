@@ -15,6 +15,8 @@ FILES = ("DeltaPrior+FirstSlots.swift", "DeltaPrior+FirstWeights.swift")
 (FRAME_FLAGS, FRAME_NUMBERS, GAPS, COUNTS, JUMPS, COURSES, BLOCKS, FIELDS, BYTES, CODE_CHOICES, HEADS, ADDRESSES,
  CHANGED_BYTES, NEW_DATA, NEW_CODE, WORDS, RENAMINGS, RUNS, NAMES, EXPECTED) = range(20)
 MODELS = 20
+# Of models that begin without a prior.
+NOTHING = MODELS
 KEY_BITS = 18
 STRETCH_UNIT, WEIGHT_UNIT = 24, 1024
 
@@ -77,7 +79,7 @@ def parse_weights(reader):
 
 
 DATA = b"".join(map(read_bytes, FILES))
-STARTS = parse(DATA)
+STARTS = [*parse(DATA), ({}, {})]
 
 if __name__ == "__main__":
     print(len(DATA), hashlib.sha256(DATA).hexdigest())

@@ -1,0 +1,22 @@
+package import Bytes
+
+extension DeltaHeader {
+  /// Returns what `delta`, of which this header was read, yields from `base`.
+  ///
+  /// What decoding costs has to be checked before (`DeltaLimits`).
+  package func decodeBody(
+    of delta: [UInt8], base: [UInt8], without: DeltaAblation = []
+  ) throws(FormatError) -> [UInt8] {
+    switch mode {
+    case .stored:
+      var reader = try ByteReader(delta, in: UInt64(count)..<UInt64(delta.count))
+      let target = try reader.bytes(targetSize)
+      try reader.finish()
+      return target
+    case .delta, .whole:
+      return try DeltaBody.decode(delta, base: base, header: self, without: without)
+    case .plain:
+      return try PlainBody.decode(delta, header: self)
+    }
+  }
+}

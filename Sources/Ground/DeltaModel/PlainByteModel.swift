@@ -1,0 +1,214 @@
+/// Codes bytes of which only the bytes before are known, bit by bit from the highest.
+///
+/// Each context remembers a history per bit and learns what its histories mean; each guess learns how good
+/// it is. Three mixers choose their weights by different things: the guesses, the bits of the byte so far,
+/// and how many contexts have been here before. A fourth mixes what they say.
+struct PlainByteModel: Sendable {
+  /// The contexts of a byte.
+  typealias Contexts = InlineArray<24, ContextHash>
+  /// One for each context, two for each guess.
+  private typealias Inputs = InlineArray<28, Int32>
+  private static let (contextCount, inputCount) = (24, 28)
+  /// Sets of weights by guesses: by the length of the long one, and whether there is a short one that agrees.
+  private static let (guessLengths, guessSets) = (16, 51)
+
+  private static let startWeight: Int32 = 6500
+  private static let startOpinion: Int32 = 21_845
+  private static let meaningLimit: UInt32 = 255
+  /// Weights move faster at first.
+  private static let (rate, haste, hasteTime) = (30, 200, 2048)
+  private static let finalRate = 6
+  private static let surest = 16
+
+  /// What the histories of each context mean: 256 adaptive bits for each.
+  private var meanings: [UInt32]
+  /// Whether guesses are right: 256 adaptive bits for each of both.
+  private var trust: [UInt32]
+  private var guessWeights: [Int32]
+  private var pathWeights: [Int32]
+  private var seenWeights: [Int32]
+  private var finalWeights: [Int32]
+  private var pathMap: ProbabilityMap
+  private var guessMap: ProbabilityMap
+  /// How many bits were coded.
+  private var coded = 0
+  private let tables = CodingTables.shared
+  private let histories = BitHistory.shared
+
+  init() {
+    meanings = Array(repeatingLine: BitHistory.shared.start, count: Self.contextCount)
+    // Three quarters of the guesses are right.
+    trust = Array(repeating: 3 << 30 | 3, count: 2 * 256)
+    let set = Array(repeating: Self.startWeight, count: Self.inputCount) + [0]
+    guessWeights = Array(repeatingLine: set, count: Self.guessSets)
+    pathWeights = Array(repeatingLine: set, count: 256)
+    seenWeights = Array(repeatingLine: set, count: Self.contextCount + 1)
+    let opinion = Array(repeating: Self.startOpinion, count: 3) + [0]
+    finalWeights = Array(repeatingLine: opinion, count: Self.guessSets)
+    pathMap = ProbabilityMap(contexts: 256)
+    guessMap = ProbabilityMap(contexts: Self.guessSets << 3)
+  }
+
+  /// Codes one byte; the contexts find their memory in `table`.
+  mutating func code(
+    _ byte: UInt8, contexts: Contexts, long: PlainMatches.Guess, short: PlainMatches.Guess,
+    table: inout HistoryTable, coder: inout BinaryCoder
+  ) -> UInt8 {
+    var path = 1
+    for half in 0..<2 {
+      var bytes = table.bytes.mutableSpan
+      let lines = HistoryTable.lines(contexts, above: half == 0 ? 0 : path, in: &bytes)
+      var node = 1
+      for position in 0..<4 {
+        let shift = 7 &- 4 &* half &- position
+        let bit = codeBit(
+          Int(byte) >> shift & 1, lines: lines, node: node, path: path, shift: shift, long: long,
+          short: short, bytes: &bytes, coder: &coder)
+        node = node << 1 | bit
+        path = path << 1 | bit
+      }
+    }
+    return UInt8(truncatingIfNeeded: path)
+  }
+
+  /// What is known of a bit before it is coded.
+  private struct Bit {
+    var inputs = Inputs(repeating: 0)
+    /// Where the meanings of the histories stand.
+    var places = InlineArray<24, Int>(repeating: 0)
+    /// How many contexts have been here.
+    var seen = 0
+    /// Where the trust in each guess stands, or -1, and the bit that it expects.
+    var long = (place: -1, bit: 0)
+    var short = (place: -1, bit: 0)
+  }
+
+  /// Codes one bit at `node` of the lines; `path` is a one followed by the bits of the byte so far, `shift`
+  /// how many follow.
+  @inline(__always)
+  private mutating func codeBit(
+    _ value: Int, lines: InlineArray<24, Int>, node: Int, path: Int, shift: Int,
+    long: PlainMatches.Guess, short: PlainMatches.Guess, bytes: inout MutableSpan<UInt8>,
+    coder: inout BinaryCoder
+  ) -> Int {
+    var state = Bit()
+    read(lines, node, bytes.span, &state)
+    let length = min(long.length, Self.guessLengths &- 1)
+    state.long = voice(of: long, number: 0, path, shift, &state.inputs)
+    state.short = voice(of: short, number: 1, path, shift, &state.inputs)
+    let agreement =
+      state.short.place < 0 ? 0 : state.long.place < 0 || state.long.bit == state.short.bit ? 1 : 2
+    let set = (state.long.place < 0 ? 0 : length) &* 3 &+ agreement
+    let stride = Self.inputCount + 1
+    let (guessStart, pathStart, seenStart) = (set &* stride, path &* stride, state.seen &* stride)
+    let guessSum = Mixing.sum(state.inputs, weights: guessWeights.span, from: guessStart)
+    let pathSum = Mixing.sum(state.inputs, weights: pathWeights.span, from: pathStart)
+    let seenSum = Mixing.sum(state.inputs, weights: seenWeights.span, from: seenStart)
+    let opinions: InlineArray<3, Int32> = [
+      Int32(truncatingIfNeeded: guessSum), Int32(truncatingIfNeeded: pathSum),
+      Int32(truncatingIfNeeded: seenSum),
+    ]
+    let sum = Mixing.sum(opinions, weights: finalWeights.span, from: set &* 4)
+    let context = set << 3 | shift
+    let mixed = probability(sum)
+    let (byGuess, byPath, bySeen) = (
+      probability(guessSum), probability(pathSum), probability(seenSum)
+    )
+    let refined =
+      pathMap.refined(sum, context: path) &+ guessMap.refined(sum, context: context)
+    let bit = coder.code(
+      value,
+      probability: max(
+        Self.surest, min(65536 &- Self.surest, (2 &* mixed &+ refined &+ 2) >> 2)))
+    pathMap.learn(sum, context: path, bit: bit)
+    guessMap.learn(sum, context: context, bit: bit)
+    learn(state, bit, lines, node, &bytes)
+    coded &+= 1
+    let rate = Self.rate &+ Self.haste &* Self.hasteTime / (Self.hasteTime &+ coded)
+    var weights = guessWeights.mutableSpan
+    Mixing.learn(
+      state.inputs, weights: &weights, from: guessStart, bit: bit,
+      probability: byGuess, rate: rate)
+    var others = pathWeights.mutableSpan
+    Mixing.learn(
+      state.inputs, weights: &others, from: pathStart, bit: bit,
+      probability: byPath, rate: rate)
+    var third = seenWeights.mutableSpan
+    Mixing.learn(
+      state.inputs, weights: &third, from: seenStart, bit: bit,
+      probability: bySeen, rate: rate)
+    var last = finalWeights.mutableSpan
+    Mixing.learn(
+      opinions, weights: &last, from: set &* 4, bit: bit, probability: mixed,
+      rate: Self.finalRate)
+    return bit
+  }
+
+  @inline(__always)
+  private func probability(_ stretched: Int) -> Int {
+    Int(tables.squash[stretched &+ CodingTables.stretchLimit])
+  }
+
+  /// Takes what the contexts say; one that was never here says nothing.
+  @inline(__always)
+  private func read(
+    _ lines: InlineArray<24, Int>, _ node: Int, _ bytes: Span<UInt8>, _ state: inout Bit
+  ) {
+    let stretch = tables.stretch.span.extracting(0..<65536)
+    let meanings = meanings.span.extracting(0..<Self.contextCount * BitHistory.count)
+    for index in 0..<Self.contextCount {
+      let history = Int(unsafe bytes[unchecked: lines[index] | node & 15])
+      let place = index << 8 | history
+      state.places[index] = place
+      guard history != 0 else { continue }
+      state.inputs[index] = Int32(stretch[Int(unsafe meanings[unchecked: place] >> 16)])
+      state.seen &+= 1
+    }
+  }
+
+  /// Takes what a guess says of the bit, as long as the bits before it were as guessed.
+  @inline(__always)
+  private func voice(
+    of guess: PlainMatches.Guess, number: Int, _ path: Int, _ shift: Int, _ inputs: inout Inputs
+  ) -> (place: Int, bit: Int) {
+    let expected = guess.byte | 256
+    guard guess.length > 0, expected >> (shift &+ 1) == path else { return (-1, 0) }
+    let place = number << 8 | guess.context
+    let probability = Int(trust[place] >> 16)
+    let stretched = Int32(tables.stretch[probability])
+    let linear = Int32(truncatingIfNeeded: (probability &- 32768) >> 7)
+    let bit = expected >> shift & 1
+    let first = Self.contextCount &+ 2 &* number
+    inputs[first] = bit != 0 ? stretched : -stretched
+    inputs[first &+ 1] = bit != 0 ? linear : -linear
+    return (place, bit)
+  }
+
+  /// Lets histories, their meanings and the trust in guesses see `bit`.
+  @inline(__always)
+  private mutating func learn(
+    _ state: Bit, _ bit: Int, _ lines: InlineArray<24, Int>, _ node: Int,
+    _ bytes: inout MutableSpan<UInt8>
+  ) {
+    let rates = tables.rate
+    let next = histories.next
+    var meanings = meanings.mutableSpan
+    for index in 0..<Self.contextCount {
+      let place = state.places[index]
+      unsafe meanings[unchecked: place] = AdaptiveBit.updated(
+        unsafe meanings[unchecked: place], bit: bit, limit: Self.meaningLimit,
+        rates: rates.span.extracting(0..<1024))
+      let spot = lines[index] | node & 15
+      unsafe bytes[unchecked: spot] = next[Int(unsafe bytes[unchecked: spot]) << 1 | bit]
+    }
+    update(state.long, bit, rates.span)
+    update(state.short, bit, rates.span)
+  }
+
+  @inline(__always)
+  private mutating func update(_ voice: (place: Int, bit: Int), _ bit: Int, _ rates: Span<UInt32>) {
+    guard voice.place >= 0 else { return }
+    trust[voice.place] = AdaptiveBit.updated(
+      trust[voice.place], bit: voice.bit == bit ? 1 : 0, limit: Self.meaningLimit, rates: rates)
+  }
+}

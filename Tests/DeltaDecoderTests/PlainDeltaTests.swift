@@ -1,0 +1,119 @@
+import Bytes
+import DeltaDecoder
+import DeltaEncoder
+import DeltaModel
+import Testing
+import TestSupport
+
+/// Targets that are coded by themselves: what was made comes back, whatever else arrives is answered with a
+/// target of the declared size or an error.
+@Suite("Plain deltas")
+struct PlainDeltaTests {
+  /// Words, a stretch of noise, the same noise again, a table, and much that repeats.
+  static let target: [UInt8] = {
+    var generator = SeededGenerator(seed: 21)
+    let noise = generator.bytes(600)
+    let words = (0..<60).flatMap { Array("word \($0 * 7 % 13) of a line\n".utf8) }
+    let table = (0..<100).flatMap { [UInt8(truncatingIfNeeded: $0), 0, UInt8($0 & 3), 9, 1] }
+    return words + noise + words.prefix(90) + noise + table + Array(repeating: 0, count: 500)
+  }()
+
+  private static let header = DeltaHeader(
+    mode: .plain, targetSize: UInt64(target.count), period: 5)
+
+  private static let limits = DeltaLimits(targetSize: 1 << 16, memory: 1 << 25)
+
+  /// The target's delta, the blocks in `noise` as noise.
+  private static func delta(noise: [Bool] = []) throws -> [UInt8] {
+    var book: CostBook?
+    return try header.encoded
+      + PlainBody.encode(target, header: header, noise: noise, book: &book).bytes
+  }
+
+  @Test func `a target comes back, whatever is said to be noise`() throws {
+    let blocks = Self.target.count / PlainBody.noiseCount + 1
+    for noise in [[], [true], Array(repeating: true, count: blocks)] as [[Bool]] {
+      let delta = try Self.delta(noise: noise)
+      #expect(try DeltaDecoder.decode(delta, base: []) == Self.target)
+      #expect(try DeltaDecoder.decode(delta, base: [1, 2, 3]) == Self.target)
+    }
+  }
+
+  @Test func `noise costs what it has, and its repetition next to nothing`() throws {
+    var book: CostBook?
+    let (_, excess) = try PlainBody.encode(
+      Self.target, header: Self.header, noise: [], book: &book)
+    let noise = excess.map { $0 > 0 }
+    #expect(noise.contains(true) && noise.contains(false))
+    let plain = try Self.delta().count
+    let marked = try Self.delta(noise: noise).count
+    #expect(marked <= plain)
+    #expect(marked < 600 + 500, "\(marked) bytes")
+  }
+
+  @Test func `the encoder finds a period`() {
+    var generator = SeededGenerator(seed: 22)
+    let records = (0..<200).flatMap { index in
+      [UInt8(index), 0, 1, 200] + generator.bytes(1) + [7, 7, 3, 90]
+    }
+    let delta = DeltaEncoder.encode(base: [], target: records)
+    #expect(delta.mode == "plain")
+    #expect(delta.header.period == 9)
+  }
+
+  @Test func `zeros without an end cost next to nothing`() throws {
+    let header = DeltaHeader(mode: .plain, targetSize: 1 << 18, period: 16)
+    var book: CostBook?
+    let zeros: [UInt8] = Array(repeating: 0, count: 1 << 18)
+    let delta =
+      try header.encoded
+      + PlainBody.encode(zeros, header: header, noise: [], book: &book).bytes
+    #expect(delta.count < 64, "\(delta.count) bytes")
+    #expect(try DeltaDecoder.decode(delta, base: []) == zeros)
+  }
+
+  @Test func `no proper prefix and no longer delta yields the target`() throws {
+    let delta = try Self.delta()
+    for count in stride(from: 0, to: delta.count, by: 37) {
+      #expect(throws: FormatError.self) {
+        try DeltaDecoder.decode(Array(delta.prefix(count)), base: [], limits: Self.limits)
+      }
+    }
+    #expect(throws: FormatError.self) { try DeltaDecoder.decode(delta + [0], base: []) }
+  }
+
+  @Test(arguments: 0..<24 as Range<UInt64>)
+  func `what is damaged or made up ends in a target or an error`(seed: UInt64) throws {
+    var choices = SeededChoices(seed: seed)
+    var delta = try Self.delta()
+    if seed % 2 == 0 {
+      delta = HostileDelta.damaged(delta, &choices)
+    } else {
+      let size = UInt64(1 + choices.below(3000))
+      let header = DeltaHeader(mode: .plain, targetSize: size, period: 1 + choices.below(255))
+      delta = header.encoded + choices.bytes(choices.below(400), below: seed % 4 == 1 ? 256 : 3)
+    }
+    do throws(FormatError) {
+      let target = try DeltaDecoder.decode(delta, base: [], limits: Self.limits)
+      #expect(try UInt64(target.count) == DeltaHeader(parsing: delta).targetSize)
+    } catch {
+      #expect(error.offset <= delta.count)
+    }
+  }
+
+  @Test func `more than is allowed is refused before it is made`() throws {
+    let header = DeltaHeader(mode: .plain, targetSize: 1 << 31)
+    #expect(
+      throws: FormatError(
+        .overLimit("the target size", found: 1 << 31, limit: DeltaLimits.largestTarget), at: 1)
+    ) { try DeltaDecoder.decode(header.encoded, base: []) }
+    let memory = Self.header.memoryNeeded
+    #expect(
+      throws: FormatError(
+        .overLimit("the memory needed", found: memory, limit: memory - 1), at: 1)
+    ) {
+      try DeltaDecoder.decode(
+        try Self.delta(), base: [], limits: DeltaLimits(targetSize: 1 << 16, memory: memory - 1))
+    }
+  }
+}
