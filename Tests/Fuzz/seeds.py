@@ -8,6 +8,7 @@ Compiles two versions of a few sources for each machine that a compiler here kno
 tools/corpus/build-cross-pairs has been run), in several shapes (objects, linked, stripped, without section
 headers), encodes the pairs with the program HITLESS, and writes DIR/{blob,encoder,fields,layout}/.
 """
+import hashlib
 import os
 import pathlib
 import shutil
@@ -89,6 +90,10 @@ def pairs(scratch):
                 yield f"{name}-headless", *map(without_section_headers, (old, new))
     text = "".join(f"line {number} of a text\n" for number in range(40)).encode()
     yield "text", text, text.replace(b"line 7", b"another line")
+    # Nothing that the base has: coded by itself, noise and columns included.
+    noise = b"".join(hashlib.sha256(bytes([number])).digest() for number in range(20))
+    records = b"".join(bytes([number, 0, 1, number * 7 % 11, 90]) for number in range(100))
+    yield "plain", b"\x07" * 50, text + noise + records + noise + text[:300]
     yield "tiny", b"\x01\x02\x03", b"\x01\x03\x03"
 
 
