@@ -89,6 +89,16 @@ struct DeltaExplanationTests {
     #expect(explanation.rounding == 0)
   }
 
+  @Test func `what is coded by itself adds up`() {
+    let text = Array((0..<80).map { "line \($0) of a text that repeats itself\n" }.joined().utf8)
+    let delta = DeltaEncoder.encode(base: [], target: text, keepsBook: true)
+    let explanation = DeltaExplanation(delta, target: text)
+    #expect(delta.header.mode == .plain)
+    #expect(explanation.whole.bytes(.newData) == explanation.whole.bytes)
+    #expect(explanation.sections.map(\.name) == ["whole file"])
+    #expect(abs(explanation.rounding) < 2)
+  }
+
   /// A file that says that its symbols and names lie anywhere must not stop the one who explains it.
   @Test(arguments: 0..<20 as Range<UInt64>)
   func `files that lie are explained`(seed: UInt64) {

@@ -45,15 +45,24 @@ package enum DeltaEncoder {
       best = smaller(best, trial.delta)
     }
     if !target.isEmpty && covered < target.count / 2 || best.bytes.count > target.count / 8 {
-      if pair.hasModels { best = smaller(best, coded(.whole, pair, covers: [])) }
-      if best.bytes.count > target.count / Self.hopeless {
-        best = smaller(best, PlainTrial.encode(target, keepsBook: keepsBook))
-      }
+      best = withoutCovers(pair, best)
     }
     // Whatever a file claims about itself: what does not come back is stored.
     if !comesBack(best, pair) { best = stored(target) }
     progress(1)
     return best
+  }
+
+  /// Returns `best`, or what is smaller without covers: the target with all that is known of such files, or
+  /// by itself.
+  private static func withoutCovers(_ pair: PreparedPair, _ best: EncodedDelta) -> EncodedDelta {
+    let whole = pair.hasModels ? coded(.whole, pair, covers: []) : nil
+    let smallest = smaller(best, whole)
+    // Where the whole is far larger than what covers yield, it is no smaller by itself.
+    guard smallest.bytes.count > pair.target.count / Self.hopeless,
+      (whole?.bytes.count ?? 0) / 2 <= smallest.bytes.count
+    else { return smallest }
+    return smaller(smallest, PlainTrial.encode(pair.target, keepsBook: pair.keepsBook))
   }
 
   /// Whether decoding yields the target.
