@@ -21,7 +21,9 @@ package enum PatchBuilder {
     var parts: [BuiltPatch.Part] = []
     for pair in request.pairs {
       let module = try ModulePair(pair, policy: request.policy)
-      let delta = DeltaEncoder.encode(base: pair.base, target: pair.target) { fraction in
+      let delta = DeltaEncoder.encode(
+        base: pair.base, target: pair.target, effort: request.effort
+      ) { fraction in
         progress(module.change.target.name, fraction)
       }
       components.append(module.component(delta: delta))

@@ -1,3 +1,4 @@
+package import DeltaEncoder
 package import ElfImage
 package import Signing
 
@@ -41,6 +42,8 @@ package struct PatchRequest: Sendable {
 
   /// What a module may contain.
   package var policy = LoadabilityPolicy.standard
+  /// How long to look for the smallest deltas.
+  package var effort = EncodingEffort.thorough
 
   /// Creates a request with what every patch needs.
   package init(pairs: [Pair], keys: [SigningKey]) {
