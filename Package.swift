@@ -159,7 +159,7 @@ let tools: [Target] = [
   tool(
     "upfd",
     [
-      "Agent", "Bytes", "CHitless", "CUPF", "GTPU", "Guard", "PacketIO", "Platform",
+      "Agent", "Bytes", "CHitless", "CUPF", "GTPU", "Guard", "HotSwap", "PacketIO", "Platform",
       "Probation", "Refusal", "Staging", "UPF", argumentParser, yams,
     ]),
   tool("gnbsim", ["Bytes", "GNB", "GTPU", "PacketIO", "Platform", "Refusal", argumentParser]),
@@ -256,9 +256,9 @@ let package = Package(
     tests(
       "Guard",
       [
-        "Agent", "CHitless", "CPlatform", "CUPF", "ElfImage", "GTPU", "Generator", "Guard",
-        "HotSwap", "Journal", "PacketIO", "Platform", "Refusal", "Signing", "Staging",
-        "TestSupport", "UPF",
+        "Agent", "CHitless", "CPlatform", "CUPF", "DeltaEncoder", "ElfImage", "GTPU", "Generator",
+        "Guard", "HotSwap", "Journal", "PacketIO", "Platform", "Probation", "Refusal", "Signing",
+        "Staging", "TestSupport", "UPF",
       ], exclude: ["Fixtures"]),
     // Records that move between two schemas under load.
     .target(
@@ -266,8 +266,9 @@ let package = Package(
     tests(
       "Migration",
       [
-        "Agent", "CHitless", "CMigrationLoad", "ElfImage", "Generator", "Guard", "HotSwap",
-        "PatchFormat", "Platform", "Probation", "Refusal", "Signing", "Staging", "TestSupport",
+        "Agent", "CHitless", "CMigrationLoad", "DeltaEncoder", "ElfImage", "Generator", "Guard",
+        "HotSwap", "PatchFormat", "Platform", "Probation", "Refusal", "Signing", "Staging",
+        "TestSupport",
       ], exclude: ["Fixtures"]),
     // Read-only mounts and permissions that hold for root, of one thread.
     .target(name: "CTestSystem", path: "Tests/CTestSystem"),

@@ -60,7 +60,7 @@ enum FaultyModule {
     return image
   }
 
-  private static var fixtures: String {
+  fileprivate static var fixtures: String {
     URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures"
   }
 
@@ -68,9 +68,6 @@ enum FaultyModule {
     _ patch: Int, _ failure: Failure?, _ language: Language, _ time: Int
   ) throws -> [UInt8] {
     let directory = try TemporaryDirectory()
-    let includes = ["CHitless/include", "CUPF/include"].map { path in
-      "-I\(TestModule.root)/Sources/\(path.hasPrefix("CUPF") ? "UPF" : "Ground")/\(path)"
-    }
     var inputs = [fixtures + "/qer.c"]
     var macros = ["-DPATCH=\(patch)", "-DTIME=\(time)"]
     if let failure {
@@ -95,6 +92,16 @@ enum FaultyModule {
       inputs.append(directory.path("failure.o"))
       macros.append("-DIN_SWIFT")
     }
+    return try link(inputs, macros, in: directory)
+  }
+
+  /// Makes a module of sources and objects.
+  fileprivate static func link(
+    _ inputs: [String], _ macros: [String], in directory: TemporaryDirectory
+  ) throws -> [UInt8] {
+    let includes = ["Ground/CHitless", "UPF/CUPF"].map { path in
+      "-I\(TestModule.root)/Sources/\(path)/include"
+    }
     try check(
       run(
         "/usr/bin/gcc",
@@ -109,5 +116,21 @@ enum FaultyModule {
 
   private static func check(_ compiler: ProgramRun) throws {
     try #require(compiler.status == 0, "\(compiler.output)\(compiler.errors)")
+  }
+}
+
+/// A qer that keeps a book in buckets of one of two layouts, made from Fixtures and compiled once for all tests.
+enum RecordModule {
+  private static let built = Guarded<[String: [UInt8]]>([:])
+
+  /// Version 1.0.`schema`, which fails as the macros of Fixtures/records.c say.
+  static func image(_ schema: Int, _ macros: [String] = []) throws -> [UInt8] {
+    let key = "\(schema) \(macros)"
+    if let image = built.withLock({ $0[key] }) { return image }
+    let image = try FaultyModule.link(
+      [FaultyModule.fixtures + "/records.c"],
+      ["-DSCHEMA=\(schema)"] + macros.map { "-D\($0)" }, in: TemporaryDirectory())
+    built.withLock { $0[key] = image }
+    return image
   }
 }

@@ -2,11 +2,13 @@ import Agent
 import CHitless
 import CPlatform
 import CUPF
+import DeltaEncoder
 import Foundation
 import GTPU
 import Generator
 import Glibc
 import Guard
+import HotSwap
 import Journal
 import PacketIO
 import Refusal
@@ -31,11 +33,14 @@ final class GuardedNode {
   private(set) var delivered: UInt64 = 0
   private var sequence: UInt64 = 1
   private var base: [UInt8]
+  /// Packets by user and direction.
+  private var book = [[UInt64]](repeating: [0, 0], count: Int(users))
 
   static let n3: UInt32 = 0x0a01_0001
   static let users: UInt32 = 8
   static let teid: UInt32 = 0x1000
   static let ue: UInt32 = 0x0a3c_0001
+  private static let packetSize = 48
 
   /// What the next start comes up on: read from the device, not from the agent.
   func confirmedSet() throws -> ConfirmedSet {
@@ -44,13 +49,13 @@ final class GuardedNode {
   }
 
   init(
-    workers: Int, packetsAreReadOnly: Bool = false,
+    workers: Int, packetsAreReadOnly: Bool = false, qer: [UInt8]? = nil,
     _ change: (inout AgentOptions) -> Void = { _ in }
   ) throws {
     Self.mapEmptyFile()
     directory = try TemporaryDirectory()
     key = try SigningKey.generate()
-    base = try FaultyModule.image(1)
+    base = try qer ?? FaultyModule.image(1)
     // In memory where there is room: a disk would be waited for dozens of times in every test.
     let room = unsafe Glibc.access("/dev/shm", W_OK) == 0 ? "/dev/shm" : directory.path
     state = "\(room)/hitless-guard-\(getpid())-\(Self.count.add(1, ordering: .relaxed).newValue)"
@@ -63,7 +68,8 @@ final class GuardedNode {
     change(&options)
     agent = try Agent(options)
     try Self.defineSlots(agent, qer: try directory.write("qer.so", base))
-    (plane, access, core) = try Self.plane(workers, packetsAreReadOnly)
+    let buckets = try Self.defineBuckets(agent)
+    (plane, access, core) = try Self.plane(workers, packetsAreReadOnly, buckets)
     try agent.defineShadow(unsafe ShadowHost(plane.shadowOptions))
     try agent.start()
     try plane.start(AgentRegistry(agent: agent))
@@ -81,8 +87,18 @@ final class GuardedNode {
     }
   }
 
+  private static let largestCount = 4096
+
+  /// As upfd does.
+  private static func defineBuckets(_ agent: Agent) throws -> BucketTable {
+    let schemas = BucketTable.schemas.map { StateDefinition.Schema(id: $0.id, size: $0.size) }
+    let number = try agent.defineStates(
+      StateDefinition(name: "buckets", schemas: schemas, count: 2 * UInt64(largestCount)))
+    return BucketTable(number: number) { try? agent.clearState(table: number, record: $0) }
+  }
+
   private static func plane(
-    _ workers: Int, _ packetsAreReadOnly: Bool
+    _ workers: Int, _ packetsAreReadOnly: Bool, _ buckets: BucketTable
   ) throws -> (UserPlane, [MemoryPort], [MemoryPort]) {
     var seats: [WorkerSeat] = []
     var (access, core): ([MemoryPort], [MemoryPort]) = ([], [])
@@ -96,9 +112,10 @@ final class GuardedNode {
     }
     var options = UserPlaneOptions(seats: seats, n3Address: IPv4Address(rawValue: n3))
     options.packetsAreReadOnly = packetsAreReadOnly
-    options.limits.sessions = 4096
-    options.limits.qers = 4096
-    options.limits.urrs = 4096
+    options.limits.sessions = largestCount
+    options.limits.qers = largestCount
+    options.limits.urrs = largestCount
+    options.bucketTable = buckets
     return (try UserPlane(options, sessions: [session]), access, core)
   }
 
@@ -117,8 +134,14 @@ final class GuardedNode {
         ForwardingActionRule(
           id: 2, action: .toAccess(teid: 0x2000, address: 0x0a01_0002, port: 2152)),
       ],
-      qers: [QoSEnforcementRule(id: 1, qfi: 9)], urrs: [UsageReportingRule(id: 1)],
+      qers: [rule], urrs: [UsageReportingRule(id: 1)],
       location: "test")
+  }
+
+  /// Polices everything, and drops nothing.
+  private static var rule: QoSEnforcementRule {
+    let limit = QoSEnforcementRule.Limit(mbr: 1_000_000_000_000)
+    return QoSEnforcementRule(id: 1, qfi: 9, uplink: limit, downlink: limit)
   }
 
   /// Where the fixtures find a page that is mapped and has no bytes behind it.
@@ -148,6 +171,8 @@ extension GuardedNode {
     request.product = "upf"
     request.release = "r\(sequence)"
     request.sequence = sequence
+    // What is tried here is not how small a patch is.
+    request.effort = .quick
     sequence += 1
     return try agent.install(patch: try PatchBuilder.build(request).bytes)
   }
@@ -162,6 +187,7 @@ extension GuardedNode {
           let isTrigger = workers.contains(worker) && round == rounds / 2 && user == 4
           try inject(uplink(user, port: isTrigger ? 6666 : 5000), access[worker])
           try inject(downlink(user), core[worker])
+          for direction in 0...1 { book[Int(user)][direction] += 1 }
         }
         access[worker].flush()
         core[worker].flush()
@@ -247,12 +273,71 @@ extension GuardedNode {
   }
 
   private func packet(from source: UInt32, to destination: UInt32, port: UInt16) -> [UInt8] {
-    [0x45, 0, 0, 48, 0, 0, 0, 0, 64, 17, 0, 0] + big(source) + big(destination) + big(UInt16(4000))
+    [0x45, 0, 0, UInt8(Self.packetSize), 0, 0, 0, 0, 64, 17, 0, 0] + big(source) + big(destination)
+      + big(UInt16(4000))
       + big(port) + [0, 28, 0, 0] + [UInt8](repeating: 7, count: 20)
   }
 
   private func big<T: FixedWidthInteger>(_ value: T) -> [UInt8] {
     (0..<T.bitWidth / 8).reversed().map { UInt8(truncatingIfNeeded: value >> T(8 * $0)) }
+  }
+}
+
+extension GuardedNode {
+  /// Confirms the candidate made from `image`, to which the next patch is then.
+  func confirm(_ number: UInt64, _ image: [UInt8]) throws {
+    try agent.confirm(number)
+    base = image
+  }
+
+  /// Checks buckets that the modules of Fixtures/records.c keep, sessions and URRs, packet by packet and byte by byte,
+  /// against what was sent; all workers are quiet, and no bucket is on its way.
+  ///
+  /// Of the bucket that is left out one says what it must be instead.
+  func expectBooks(
+    except other: (user: Int, direction: Int, packets: UInt64)? = nil,
+    _ location: SourceLocation = #_sourceLocation
+  ) throws {
+    let buckets = try books()
+    for (user, sent) in book.enumerated() {
+      let seid = UInt64(user) + 1
+      let session = try #require(plane.session(seid), sourceLocation: location)
+      let usage = try #require(plane.usage(seid, urr: 1), sourceLocation: location)
+      for (direction, sent) in sent.enumerated() {
+        let isOther = other?.user == user && other?.direction == direction
+        let (packets, bytes) = buckets[2 * user + direction]
+        let expected = isOther ? other?.packets : sent
+        #expect(packets == expected, "bucket of user \(user)", sourceLocation: location)
+        #expect(bytes == packets * UInt64(Self.packetSize), sourceLocation: location)
+        let measured = direction == 0 ? usage.uplink : usage.downlink
+        #expect(measured.packets == sent, sourceLocation: location)
+        #expect(measured.bytes == sent * UInt64(Self.packetSize), sourceLocation: location)
+        #expect(session.sent[direction].packets == sent, sourceLocation: location)
+      }
+    }
+  }
+
+  /// What a bucket says.
+  func bookedPackets(user: Int, direction: Int) throws -> UInt64 {
+    try books()[2 * user + direction].packets
+  }
+
+  /// What the buckets of all users say, found as any worker finds them; the sign that one may have is left out.
+  private func books() throws -> [(packets: UInt64, bytes: UInt64)] {
+    let worker = unsafe try agent.registerWorker(name: "reader")
+    defer { _ = try? unsafe agent.unregisterWorker(worker) }
+    guard let table = unsafe hitless_enter(worker).pointee.states?.pointee.tables[0],
+      unsafe Int(table.phase) == HITLESS_STATE_SETTLED, let records = unsafe table.areas.0.records
+    else { throw Refusal(.state, "buckets are on their way") }
+    let isFirst = unsafe table.areas.0.schema == UPF_SCHEMA_BUCKET
+    return (0..<2 * Int(Self.users)).map { number in
+      if isFirst {
+        let record = unsafe records.assumingMemoryBound(to: upf_bucket.self)[number]
+        return (record.tokens & ~(1 << 63), record.time)
+      }
+      let record = unsafe records.assumingMemoryBound(to: upf_bucket_2.self)[number]
+      return (record.time & ~(1 << 63), record.passed)
+    }
   }
 }
 

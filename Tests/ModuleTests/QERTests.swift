@@ -14,7 +14,7 @@ struct QERTests {
   private let closed = UInt32(UPF_DROP_GATE_CLOSED)
   private let exceeded = UInt32(UPF_DROP_MBR_EXCEEDED)
 
-  @Test(arguments: ["1.0.0", "1.0.1", "1.0.2"])
+  @Test(arguments: ["1.0.0", "1.0.1", "1.0.2", "1.1.0"])
   func `the selftest passes, and fails on vectors that it does not know`(version: String) throws {
     let module = try LoadedModule("qer", version)
     #expect(module.selftest() == 0)

@@ -1,3 +1,4 @@
+import CHitless
 import CUPF
 import Foundation
 import TestSupport
@@ -29,6 +30,26 @@ struct SourcePatchTests {
     bench.add(teid: 6, [.rule(precedence: 32, session: 2), .rule(precedence: 255, session: 1)])
     let verdicts = bench.run([.uplink(teid: 5), .uplink(teid: 6)])
     #expect(verdicts.map(\.session) == (hasBug ? [1, 1] : [2, 2]))
+  }
+
+  /// The new layout has a bucket's counters; tokens and time are the same in both.
+  @Test func `0004: a bucket counts, and moves to the new layout and back`() throws {
+    let module = try LoadedModule("qer", "1.1.0")
+    var old = upf_bucket(tokens: 1_000_000 * 8_000_000_000, time: 5)
+    var new = upf_bucket_2()
+    let forward = unsafe module.module.migrate?(
+      &old, UPF_SCHEMA_BUCKET, &new, UPF_SCHEMA_BUCKET_2)
+    #expect(forward == 0)
+    #expect(new.tokens == old.tokens && new.time == 5 && new.passed == 0 && new.stopped == 0)
+    new.tokens -= 7
+    let back = unsafe module.module.migrate?(&new, UPF_SCHEMA_BUCKET_2, &old, UPF_SCHEMA_BUCKET)
+    #expect(back == 0)
+    #expect(old.tokens == new.tokens && old.time == 5)
+    let unknown = unsafe module.module.migrate?(&new, UPF_SCHEMA_BUCKET_2, &old, 7)
+    #expect(unknown == 1)
+    let before = try LoadedModule("qer", "1.0.2")
+    let hasNone = unsafe before.module.migrate == nil
+    #expect(hasNone)
   }
 
   @Test func `every patch says what it is for, and there are three at least`() throws {

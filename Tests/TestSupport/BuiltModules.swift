@@ -15,7 +15,7 @@ package enum BuiltModules {
   /// Every version there is, as (name, version).
   package static let all = [
     ("classify", "1.0.0"), ("classify", "1.0.1"),
-    ("qer", "1.0.0"), ("qer", "1.0.1"), ("qer", "1.0.2"),
+    ("qer", "1.0.0"), ("qer", "1.0.1"), ("qer", "1.0.2"), ("qer", "1.1.0"),
   ]
 
   /// Where they are, built once for the test process.

@@ -3,6 +3,7 @@ internal import Bytes
 internal import GTPU
 internal import Glibc
 internal import Guard
+internal import HotSwap
 internal import PacketIO
 internal import Platform
 internal import Probation
@@ -35,6 +36,7 @@ final class Daemon {
     options.limits = RuleLimits()
     options.packetsAreReadOnly = command.readOnlyPackets
     options.signals = try Self.defineSignals(agent)
+    options.bucketTable = try Self.defineBuckets(agent, options.limits)
     plane = try UserPlane(options, sessions: sessions)
     try unsafe agent.defineShadow(ShadowHost(plane.shadowOptions))
   }
@@ -51,6 +53,19 @@ final class Daemon {
       refusal.hint =
         "name the public key of whoever signs the patches: 'hitless keygen' makes a pair"
       throw refusal
+    }
+  }
+
+  /// Lets the agent keep token buckets, so that a patch may give them another layout.
+  private static func defineBuckets(
+    _ agent: Agent, _ limits: RuleLimits
+  ) throws(Refusal) -> BucketTable {
+    let schemas = BucketTable.schemas.map { StateDefinition.Schema(id: $0.id, size: $0.size) }
+    let number = try agent.defineStates(
+      StateDefinition(name: "buckets", schemas: schemas, count: 2 * UInt64(limits.qers)))
+    return BucketTable(number: number) { bucket in
+      // Whatever is in the way is in the log; a bucket that is not full is no reason to stop.
+      try? agent.clearState(table: number, record: bucket)
     }
   }
 

@@ -8,3 +8,6 @@ _Static_assert(sizeof(struct upf_pdr) == 32, "half a cache line");
 _Static_assert(sizeof(struct upf_pdr_key) == 16, "no padding");
 _Static_assert(sizeof(struct upf_qer) == 32, "no padding");
 _Static_assert(sizeof(struct upf_bucket) == 16, "no padding");
+_Static_assert(sizeof(struct upf_bucket_2) == 32, "no padding");
+_Static_assert(sizeof(struct upf_bucket_update) == 24, "a head of eight bytes");
+_Static_assert(sizeof(struct upf_bucket_update_2) == UPF_BUCKET_UPDATE_MAX, "the largest");

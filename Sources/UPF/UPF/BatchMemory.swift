@@ -21,7 +21,7 @@ final class BatchMemory {
     let batch = try unsafe ZeroedMemory(count: 1, stride: MemoryLayout<upf_batch>.stride)
     let packets = try unsafe ZeroedMemory(count: limit, stride: MemoryLayout<upf_packet>.stride)
     let verdicts = try ZeroedMemory(count: limit, stride: MemoryLayout<upf_verdict>.stride)
-    let updates = try ZeroedMemory(count: limit, stride: MemoryLayout<upf_bucket_update>.stride)
+    let updates = try unsafe ZeroedMemory(count: limit, stride: RecordRoom.updateStride)
     let entries = try ZeroedMemory(count: limit, stride: MemoryLayout<BatchEntry>.stride)
     let outputs = try unsafe ZeroedMemory(
       count: 2 * limit, stride: MemoryLayout<PacketBuffer>.stride)
@@ -32,11 +32,12 @@ final class BatchMemory {
       count: packetsAreReadOnly ? PacketShield.byteCount : 0, stride: 1)
     let originals = try ZeroedMemory(count: limit, stride: MemoryLayout<UInt>.stride)
     let flows = try FlowMemory(limit)
+    let buckets = try RecordMemory(limit, table: state.bucketTable?.number)
     memories =
       [
         batch, packets, verdicts, updates, entries, outputs, outputEntries, scratch, place, copies,
         originals,
-      ] + flows.memories
+      ] + flows.memories + buckets.memories
     let record: UnsafeMutablePointer<upf_batch> = unsafe batch.records()
     unsafe record.pointee.size = UInt32(MemoryLayout<upf_batch>.size)
     unsafe record.pointee.packets = UnsafePointer(packets.records())
@@ -55,7 +56,7 @@ final class BatchMemory {
         tables: tables,
         shield: packetsAreReadOnly
           ? PacketShield(copies: copies.base, originals: originals.records()) : nil,
-        flows: flows.room,
+        flows: flows.room, records: buckets.room,
         toCore: OutputList(packets: buffers, entries: indices),
         toAccess: OutputList(packets: buffers + limit, entries: indices + limit),
         classifyModules: SidedModules(), qerModules: SidedModules()))
@@ -80,6 +81,28 @@ private struct FlowMemory {
     unsafe room = FlowRoom(
       hashes: hashes.records(), order: order.records(), parts: parts.records(),
       packets: packets.records(), entries: entries.records())
+  }
+}
+
+/// What finding buckets needs.
+@safe
+private struct RecordMemory {
+  let memories: [ZeroedMemory]
+  let room: RecordRoom
+
+  init(_ limit: Int, table: UInt32?) throws(Refusal) {
+    let parts = Int(HITLESS_PARTS)
+    let enforce = try unsafe ZeroedMemory(
+      count: parts, stride: MemoryLayout<upf_qer_tables>.stride)
+    let places = try ZeroedMemory(count: parts, stride: 4)
+    let areas = try unsafe ZeroedMemory(
+      count: parts, stride: MemoryLayout<hitless_state_area>.stride)
+    let packetPlaces = try ZeroedMemory(count: limit, stride: 4)
+    let packetBuckets = try ZeroedMemory(count: limit, stride: 4)
+    memories = [enforce, places, areas, packetPlaces, packetBuckets]
+    unsafe room = RecordRoom(
+      table: table, enforce: enforce.records(), places: places.records(), areas: areas.records(),
+      packetPlaces: packetPlaces.records(), packetBuckets: packetBuckets.records())
   }
 }
 

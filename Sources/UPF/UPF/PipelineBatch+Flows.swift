@@ -94,7 +94,10 @@ extension PipelineBatch {
     unsafe batch.pointee.count = UInt32(truncatingIfNeeded: count)
     unsafe batch.pointee.packets = UnsafePointer(packets + first)
     unsafe batch.pointee.verdicts = unsafe verdicts + first
-    unsafe batch.pointee.updates = unsafe updates + first
+    // SAFETY: there is room for the largest update of each packet.
+    unsafe batch.pointee.updates =
+      (UnsafeMutableRawPointer(updates) + first * RecordRoom.updateStride)
+      .assumingMemoryBound(to: upf_bucket_update.self)
     unsafe batch.pointee.update_count = 0
   }
 
@@ -102,7 +105,7 @@ extension PipelineBatch {
   @inline(__always)
   func serve(
     _ partCount: Int, slot: UInt32,
-    _ call: (_ table: UnsafeRawPointer) -> Bool
+    _ call: (_ table: UnsafeRawPointer, _ part: Int) -> Bool
   ) -> Bool {
     for index in 0..<partCount {
       let part = unsafe flows.parts[index]
@@ -112,7 +115,7 @@ extension PipelineBatch {
       else { return false }
       if partCount > 1 { unsafe select(first: Int(part.first), count: Int(part.count)) }
       let begin = unsafe guarded.map { unsafe hitless_slot_begin($0) } ?? 0
-      guard unsafe call(table) else { return false }
+      guard unsafe call(table, index) else { return false }
       if begin != 0, unsafe part.is_timed != 0, let worker = unsafe guarded {
         let side: UInt32 = unsafe sides >> part.first & 1
         unsafe hitless_slot_end(worker, side, slot, begin)
@@ -127,20 +130,5 @@ extension PipelineBatch {
   private func keepUpdates(of part: hitless_part) {
     let count = unsafe min(batch.pointee.update_count, part.count)
     unsafe flows.order[Int(part.first)] = UInt16(truncatingIfNeeded: count)
-  }
-
-  /// Puts the updates of all parts into one list, once each part has been served.
-  func join(_ partCount: Int) {
-    var total = 0
-    for index in 0..<partCount {
-      let part = unsafe flows.parts[index]
-      guard unsafe part.count > 0 else { continue }
-      let first = unsafe Int(part.first)
-      for update in unsafe 0..<Int(flows.order[first]) {
-        unsafe updates[total] = updates[first + update]
-        total += 1
-      }
-    }
-    unsafe batch.pointee.update_count = UInt32(total)
   }
 }

@@ -53,20 +53,6 @@ extension PipelineBatch {
     }
   }
 
-  @inline(__always)
-  private mutating func applyUpdates() {
-    let bucketCount = unsafe 2 * UInt64(tables.pointee.enforce.pointee.qer_count)
-    let updateCount = unsafe min(batch.pointee.update_count, UPF_BATCH_MAX)
-    for index in 0..<Int(updateCount) {
-      let update = unsafe updates[index]
-      if UInt64(update.bucket) < bucketCount {
-        unsafe buckets[Int(update.bucket)] = update.value
-      } else {
-        unsafe invalidUpdates &+= 1
-      }
-    }
-  }
-
   /// Decides about one packet; modules are believed only as far as the tables agree with them.
   @inline(__always)
   private mutating func settleVerdict(_ index: Int) -> PacketFate {

@@ -74,6 +74,11 @@ struct PipelineBatch {
 
   /// Splits the batch while some flows are a candidate's.
   let flows: FlowRoom
+  /// Where buckets lie.
+  let records: RecordRoom
+  /// How many parts the batch has, and whether buckets move meanwhile.
+  var partCount = 1
+  var isMoving = false
   /// Which packets the candidate has, a bit for each.
   var sides: UInt32 = 0
   /// How many packets the batch has, also while modules see only a part of it.
@@ -99,29 +104,71 @@ struct PipelineBatch {
   @inline(__always)
   mutating func run(_ view: UnsafePointer<hitless_view>) -> Int32 {
     guard unsafe view.pointee.serving != nil else { return 1 }
+    unsafe isMoving = areRecordsMoving(view)
+    // A run that was left in the middle has not given back what it had used.
+    if unsafe isMoving, let guarded = unsafe guarded { unsafe hitless_state_begin(guarded) }
+    let status = unsafe runParts(view)
+    if unsafe isMoving, let guarded = unsafe guarded { unsafe hitless_state_end(guarded) }
+    return status
+  }
+
+  @inline(__always)
+  private mutating func runParts(_ view: UnsafePointer<hitless_view>) -> Int32 {
     // A run that was left in the middle has left only a part of the batch to be seen.
     let count = unsafe total
     unsafe select(first: 0, count: count)
     unsafe begin()
     let parts = unsafe divide(view, among: count)
+    unsafe placeRecords(view, parts)
+    guard unsafe classify(parts, count) else { return 2 }
+    if unsafe isMoving, unsafe !settleParts(view, count) { return 2 }
+    return unsafe enforce(count)
+  }
+
+  /// Lets the modules of the first slot see the packets.
+  @inline(__always)
+  private mutating func classify(_ parts: Int, _ count: Int) -> Bool {
     unsafe noteModules(parts)
     let packets = unsafe packets
     unsafe shield?.raise(packets, count: count)
-    let isClassified = unsafe serve(parts, slot: classifySlot) { table in
+    let isClassified = unsafe serve(parts, slot: classifySlot) { table, _ in
       let table = unsafe table.assumingMemoryBound(to: upf_classify_table.self)
       return unsafe table.pointee.process?(tables.pointee.classify, batch) != nil
     }
     if parts > 1 { unsafe select(first: 0, count: count) }
     if unsafe workerCount > 1 { unsafe steer() }
+    return isClassified
+  }
+
+  /// While buckets move: puts packets where the version that serves them can use their buckets.
+  ///
+  /// What another version has classified is classified again, so that one generation has all of a packet.
+  private mutating func settleParts(_ view: UnsafePointer<hitless_view>, _ count: Int) -> Bool {
+    for round in 0..<recordRounds {
+      let isLast = round == recordRounds - 1
+      guard unsafe findRecords(view, isLast: isLast) else { return true }
+      let packets = unsafe packets
+      unsafe shield?.lower(packets, count: count)
+      let parts = unsafe divideByPlace(view, count)
+      unsafe begin()
+      guard unsafe classify(parts, count) else { return false }
+    }
+    return true
+  }
+
+  /// Lets the modules of the second slot see the packets, and applies what all of them have put out.
+  @inline(__always)
+  private mutating func enforce(_ count: Int) -> Int32 {
+    let parts = unsafe partCount
     unsafe prefetchRecords()
-    let isEnforced = unsafe serve(parts, slot: qerSlot) { table in
+    let isEnforced = unsafe serve(parts, slot: qerSlot) { table, part in
       let table = unsafe table.assumingMemoryBound(to: upf_qer_table.self)
-      return unsafe table.pointee.process?(tables.pointee.enforce, batch) != nil
+      return unsafe table.pointee.process?(records.enforce + part, batch) != nil
     }
     if parts > 1 { unsafe select(first: 0, count: count) }
+    let packets = unsafe packets
     unsafe shield?.lower(packets, count: count)
-    guard isClassified, isEnforced else { return 2 }
-    if parts > 1 { unsafe join(parts) }
+    guard isEnforced else { return 2 }
     if let guarded = unsafe guarded { unsafe hitless_commit(guarded) }
     unsafe commit()
     return 0

@@ -30,11 +30,12 @@ extension ShadowCopy {
       }
     }
     let count = unsafe min(batch.pointee.update_count, UPF_BATCH_MAX)
+    let size = unsafe RecordRoom.updateHead + Int(head.pointee.bucketSize)
     for index in 0..<Int(count) {
+      let update = unsafe UnsafeMutableRawPointer(updates) + index * size
       // Nobody writes it, or reads it.
-      unsafe updates[index].reserved = 0
-      let size = UInt64(MemoryLayout<upf_bucket_update>.size)
-      unsafe list.add("bucket", slots.qer, .max, updates + index, size)
+      unsafe update.storeBytes(of: 0, toByteOffset: 4, as: UInt32.self)
+      unsafe list.add("bucket", slots.qer, .max, update, UInt64(size))
     }
     return unsafe list.count
   }

@@ -1,3 +1,4 @@
+internal import CHitless
 internal import CUPF
 internal import PacketIO
 
@@ -16,6 +17,8 @@ struct ShadowCopy {
     var workerCount: UInt32 = 0
     var count: UInt32 = 0
     var bucketCount: UInt32 = 0
+    /// Bytes of a bucket, which depend on the layout that stable has.
+    var bucketSize: UInt32 = 0
     /// The slots of classify and qer; written by a run.
     var slots: (classify: UInt32, qer: UInt32) = (0, 0)
   }
@@ -35,8 +38,8 @@ struct ShadowCopy {
 
   var head: UnsafeMutablePointer<Head> { unsafe records(0) }
   var packets: UnsafeMutablePointer<upf_packet> { unsafe records(ShadowLayout.packetsAt) }
-  /// Buckets with what was in them.
-  var buckets: UnsafeMutablePointer<upf_bucket_update> { unsafe records(ShadowLayout.bucketsAt) }
+  /// Buckets with what was in them, each as an update has it.
+  var buckets: UnsafeMutableRawPointer { unsafe base + ShadowLayout.bucketsAt }
   /// Verdicts when classify has returned, and in the end.
   var classified: UnsafeMutablePointer<upf_verdict> { unsafe records(ShadowLayout.classifiedAt) }
   var verdicts: UnsafeMutablePointer<upf_verdict> { unsafe records(ShadowLayout.verdictsAt) }
@@ -53,17 +56,19 @@ struct ShadowCopy {
 extension ShadowCopy {
   /// Copies what a run of the batch depends on; returns how many bytes that are, 0 when it has more than fits.
   ///
-  /// Buckets are those of all PDRs that may match, which the worker owns: nobody else writes to them.
+  /// Buckets are those of all PDRs that may match, which the worker owns: nobody else writes to them. While some are
+  /// on their way to another layout, nothing is copied.
   ///
   /// Threading: the worker's, on its packet path.
   func fill(from pipeline: UnsafePointer<PipelineBatch>) -> UInt64 {
     let count = unsafe pipeline.pointee.total
     let tables = unsafe pipeline.pointee.tables
+    guard let live = unsafe pipeline.pointee.copiedBuckets else { return 0 }
     unsafe head.initialize(
       to: Head(
         sequence: tables.pointee.sequence, now: pipeline.pointee.batch.pointee.now,
         worker: pipeline.pointee.worker, workerCount: pipeline.pointee.workerCount,
-        count: UInt32(truncatingIfNeeded: count)))
+        count: UInt32(truncatingIfNeeded: count), bucketSize: live.record_size))
     var offset = 0
     for index in 0..<count {
       let packet = unsafe pipeline.pointee.packets[index]
@@ -74,7 +79,7 @@ extension ShadowCopy {
       unsafe packets[index] = packet
       unsafe (base + ShadowLayout.bytesAt + offset).copyMemory(from: bytes, byteCount: length)
       offset += length
-      guard unsafe addBuckets(of: packet, tables, pipeline) else { return 0 }
+      guard unsafe addBuckets(of: packet, tables, pipeline, live) else { return 0 }
     }
     return UInt64(ShadowLayout.bytesAt + offset)
   }
@@ -82,22 +87,31 @@ extension ShadowCopy {
   /// Keeps the buckets that a packet may touch; false when there is no room.
   private func addBuckets(
     of packet: upf_packet, _ tables: UnsafePointer<RuleTablesView>,
-    _ pipeline: UnsafePointer<PipelineBatch>
+    _ pipeline: UnsafePointer<PipelineBatch>, _ live: hitless_state_area
   ) -> Bool {
+    guard let values = unsafe live.records else { return false }
+    let size = unsafe Int(live.record_size)
     for index in unsafe tables.pointee.candidates(for: packet) {
       let pdr = unsafe tables.pointee.classify.pointee.pdrs[index]
       let isOwn = unsafe pdr.session % pipeline.pointee.workerCount == pipeline.pointee.worker
       guard isOwn, pdr.qer != UPF_NONE else { continue }
       let bucket = unsafe 2 * pdr.qer + UInt32(packet.direction & 1)
       let count = unsafe Int(head.pointee.bucketCount)
-      let known = unsafe UnsafeBufferPointer(start: buckets, count: count)
-      if unsafe known.contains(where: { $0.bucket == bucket }) { continue }
+      let isKnown = (0..<count).contains { index in unsafe self.bucket(index) == bucket }
+      if isKnown { continue }
       guard count < ShadowLayout.bucketLimit else { return false }
-      unsafe buckets[count] = unsafe upf_bucket_update(
-        bucket: bucket, reserved: 0, value: pipeline.pointee.buckets[Int(bucket)])
+      let place = unsafe buckets + count * RecordRoom.updateStride
+      unsafe place.storeBytes(of: bucket, as: UInt32.self)
+      unsafe (place + RecordRoom.updateHead)
+        .copyMemory(from: values + Int(bucket) * size, byteCount: size)
       unsafe head.pointee.bucketCount += 1
     }
     return true
+  }
+
+  /// The number of a bucket that was copied.
+  func bucket(_ index: Int) -> UInt32 {
+    unsafe buckets.load(fromByteOffset: index * RecordRoom.updateStride, as: UInt32.self)
   }
 
   /// Makes the packets point to their bytes in this copy, and the batch to everything else.
@@ -134,12 +148,12 @@ enum ShadowLayout {
   static var packetsAt: Int { 64 }
   static var bucketsAt: Int { unsafe packetsAt + packetLimit * MemoryLayout<upf_packet>.stride }
   static var classifiedAt: Int {
-    bucketsAt + bucketLimit * MemoryLayout<upf_bucket_update>.stride
+    unsafe bucketsAt + bucketLimit * RecordRoom.updateStride
   }
   static var verdictsAt: Int { classifiedAt + packetLimit * MemoryLayout<upf_verdict>.stride }
   static var updatesAt: Int { verdictsAt + packetLimit * MemoryLayout<upf_verdict>.stride }
   static var settlementsAt: Int {
-    updatesAt + packetLimit * MemoryLayout<upf_bucket_update>.stride
+    unsafe updatesAt + packetLimit * RecordRoom.updateStride
   }
   static var batchAt: Int {
     settlementsAt + packetLimit * MemoryLayout<ShadowCopy.Settlement>.stride

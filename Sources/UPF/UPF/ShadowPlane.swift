@@ -20,15 +20,15 @@ final class ShadowPlane: @unchecked Sendable {
   init(_ options: UserPlaneOptions, _ publisher: TablePublisher, reader: Int) throws(Refusal) {
     self.publisher = publisher
     self.reader = reader
-    bucketMemory = try ZeroedMemory(
-      count: 2 * options.limits.qers, stride: MemoryLayout<upf_bucket>.stride)
+    bucketMemory = try unsafe ZeroedMemory(
+      count: 2 * options.limits.qers, stride: RecordRoom.largestBucket)
     pipelineMemory = unsafe try ZeroedMemory(
       count: 1, stride: MemoryLayout<ShadowPipeline>.stride)
     unsafe pipeline = pipelineMemory.base.assumingMemoryBound(to: ShadowPipeline.self)
     unsafe pipeline.initialize(
       to: ShadowPipeline(
         classifySlot: options.classifySlot, qerSlot: options.qerSlot,
-        buckets: bucketMemory.records(), plane: Unmanaged.passUnretained(self)))
+        buckets: bucketMemory.base, plane: Unmanaged.passUnretained(self)))
   }
 
   /// Enters the tables in force; false when the copy was made with others.
@@ -102,14 +102,14 @@ private func shadowPipeline(
 struct ShadowPipeline {
   let classifySlot: UInt32
   let qerSlot: UInt32
-  let buckets: UnsafeMutablePointer<upf_bucket>
+  let buckets: UnsafeMutableRawPointer
   let plane: Unmanaged<ShadowPlane>
   private var tables: UnsafePointer<RuleTablesView>?
   /// What qer sees of the tables: their rules, and private buckets.
   private var enforce = unsafe upf_qer_tables()
 
   init(
-    classifySlot: UInt32, qerSlot: UInt32, buckets: UnsafeMutablePointer<upf_bucket>,
+    classifySlot: UInt32, qerSlot: UInt32, buckets: UnsafeMutableRawPointer,
     plane: Unmanaged<ShadowPlane>
   ) {
     unsafe self.classifySlot = classifySlot
@@ -122,7 +122,7 @@ struct ShadowPipeline {
   mutating func use(_ view: UnsafePointer<RuleTablesView>) {
     unsafe tables = view
     unsafe enforce = view.pointee.enforce.pointee
-    unsafe enforce.buckets = UnsafePointer(buckets)
+    unsafe enforce.buckets = UnsafePointer(buckets.assumingMemoryBound(to: upf_bucket.self))
   }
 
   /// The pipeline `classify → qer → urr → far` up to its commit point, and what that would do.
@@ -155,9 +155,10 @@ struct ShadowPipeline {
       unsafe copy.verdicts[index] = nothing
       unsafe copy.settlements[index] = ShadowCopy.Settlement()
     }
+    let size = unsafe Int(copy.head.pointee.bucketSize)
     for index in unsafe 0..<Int(copy.head.pointee.bucketCount) {
-      let kept = unsafe copy.buckets[index]
-      unsafe buckets[Int(kept.bucket)] = kept.value
+      let value = unsafe copy.buckets + index * RecordRoom.updateStride + RecordRoom.updateHead
+      unsafe (buckets + Int(copy.bucket(index)) * size).copyMemory(from: value, byteCount: size)
     }
   }
 

@@ -17,7 +17,11 @@ final class StateStore: @unchecked Sendable {
   /// Two per QER: uplink, downlink.
   let buckets: UnsafeMutablePointer<upf_bucket>
 
-  init(limits: RuleLimits) throws(Refusal) {
+  /// Where buckets are instead of here; nil: nowhere.
+  let bucketTable: BucketTable?
+
+  init(limits: RuleLimits, bucketTable: BucketTable? = nil) throws(Refusal) {
+    self.bucketTable = bucketTable
     sessionMemory = try ZeroedMemory(count: limits.sessions, stride: SessionRecord.byteCount)
     usageMemory = try ZeroedMemory(count: limits.urrs, stride: UsageRecord.byteCount)
     bucketMemory = try ZeroedMemory(
@@ -49,7 +53,31 @@ final class StateStore: @unchecked Sendable {
 
   /// Makes the buckets of a QER full again.
   func resetBuckets(ofQER number: UInt32) {
+    if let bucketTable {
+      for direction in 0..<UInt64(2) { bucketTable.clear(2 * UInt64(number) + direction) }
+      return
+    }
     unsafe buckets[2 * Int(number)] = upf_bucket()
     unsafe buckets[2 * Int(number) + 1] = upf_bucket()
   }
+}
+
+/// The state table of the agent's in which token buckets are: two per QER, uplink and downlink.
+package struct BucketTable: Sendable {
+  /// Its number.
+  let number: UInt32
+  /// Makes a bucket full again that no worker uses.
+  let clear: @Sendable (_ bucket: UInt64) -> Void
+
+  /// Names a table.
+  package init(number: UInt32, clear: @escaping @Sendable (_ bucket: UInt64) -> Void) {
+    self.number = number
+    self.clear = clear
+  }
+
+  /// Layouts of a bucket that there is room for: schema and size.
+  package static let schemas: [(id: UInt32, size: UInt32)] = [
+    (UPF_SCHEMA_BUCKET, UInt32(MemoryLayout<upf_bucket>.size)),
+    (UPF_SCHEMA_BUCKET_2, UInt32(MemoryLayout<upf_bucket_2>.size)),
+  ]
 }

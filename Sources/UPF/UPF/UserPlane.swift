@@ -30,7 +30,7 @@ package final class UserPlane: Sendable {
         .limit, "\(count) workers", expected: "1 to \(UserPlaneOptions.largestWorkerCount)")
     }
     seats = options.seats
-    state = try StateStore(limits: options.limits)
+    state = try StateStore(limits: options.limits, bucketTable: options.bucketTable)
     let control = try RuleControl(
       limits: options.limits, n3Address: options.n3Address.rawValue, state: state,
       sessions: sessions)

@@ -47,6 +47,8 @@ package struct UserPlaneOptions: Sendable {
   package var packetsAreReadOnly = false
   /// What the agent is told of, for the comparison of a candidate with stable; the numbers are the agent's.
   package var signals = HealthSignals()
+  /// Where the agent keeps token buckets; nil: they are the user plane's own, and of the first layout.
+  package var bucketTable: BucketTable?
   /// Bytes of the ring from each worker to each other one.
   package var handoverByteCount = 1 << 20
 

@@ -22,6 +22,7 @@ extern "C" {
 #define UPF_SCHEMA_FILTER 0x53444601u
 #define UPF_SCHEMA_QER 0x51455201u
 #define UPF_SCHEMA_BUCKET 0x424b5401u
+#define UPF_SCHEMA_BUCKET_2 0x424b5402u
 
 /// Most packets in a batch.
 #define UPF_BATCH_MAX 32u
@@ -177,7 +178,18 @@ struct upf_bucket {
   uint64_t time;
 };
 
+/// The same, `UPF_SCHEMA_BUCKET_2`: with what it has let through and stopped, in bytes, since it was full.
+struct upf_bucket_2 {
+  uint64_t tokens;
+  uint64_t time;
+  uint64_t passed;
+  uint64_t stopped;
+};
+
 /// Everything qer looks up: `qer_count` rules, and the bucket of QER q in direction d at 2q + d.
+///
+/// Buckets are of the schema that the module names in its facts, one after another: one that names
+/// `UPF_SCHEMA_BUCKET_2` finds `struct upf_bucket_2` there.
 struct upf_qer_tables {
   uint32_t size;
   uint32_t qer_count;
@@ -193,6 +205,16 @@ struct upf_bucket_update {
   struct upf_bucket value;
 };
 
+/// The same for `UPF_SCHEMA_BUCKET_2`.
+struct upf_bucket_update_2 {
+  uint32_t bucket;
+  uint32_t reserved;
+  struct upf_bucket_2 value;
+};
+
+/// Bytes of the largest update of all schemas.
+#define UPF_BUCKET_UPDATE_MAX 40u
+
 /// One batch on its way through the pipeline.
 struct upf_batch {
   uint32_t size;
@@ -203,7 +225,7 @@ struct upf_batch {
   const struct upf_packet *packets;
   /// `count` verdicts; the host starts them with `UPF_NONE` and `UPF_DROP_NONE`.
   struct upf_verdict *verdicts;
-  /// Room for `UPF_BATCH_MAX` updates, one per bucket touched.
+  /// Room for `count` updates, one per bucket touched, of the kind that goes with the module's buckets.
   struct upf_bucket_update *updates;
   /// Written by qer.
   uint32_t update_count;
