@@ -35,6 +35,7 @@ static void serve(struct load *load, const struct hitless_view *view, uint32_t p
   uint64_t number = load->numbers[packet];
   uint32_t place = hitless_state_use(load->worker, view, 0, number, (uint32_t)is_candidates(view, number));
   load->places[packet] = place;
+  load->sides[packet] = 0;
   if (place == HITLESS_RECORD_NOWHERE) {
     return;
   }
@@ -47,6 +48,11 @@ static void serve(struct load *load, const struct hitless_view *view, uint32_t p
   }
   const char *record = (const char *)area->records + number * area->record_size;
   table->process(record, number, load->lengths[packet], load->results[packet]);
+  if (table->note != 0) {
+    uint32_t side = hitless_state_use(load->worker, view, 1, number, 0);
+    load->sides[packet] = (struct load_side *)hitless_state_area_at(view, 1, side)->records + number;
+    table->note(load->sides[packet], load->lengths[packet], &load->notes[packet]);
+  }
 }
 
 static int32_t pipeline(const struct hitless_view *view, void *context) {
@@ -65,7 +71,10 @@ static int32_t pipeline(const struct hitless_view *view, void *context) {
       continue;
     }
     const struct hitless_state_area *area = hitless_state_area_at(view, 0, place);
-    if (area->schema == LOAD_SCHEMA_2) {
+    if (load->sides[packet] != 0) {
+      *load->sides[packet] = load->notes[packet];
+    }
+    if (area->schema == LOAD_SCHEMA_2 || load->sides[packet] != 0) {
       __atomic_store_n(&load->by_candidate, load->by_candidate + 1, __ATOMIC_RELAXED);
     }
     load->forwarded++;

@@ -72,6 +72,15 @@ struct CompatibilityTests {
     #expect(try Compatibility.compare(base: old, target: new).isHot)
   }
 
+  @Test func `records beside all that there were need neither a hook nor a restart`() throws {
+    let more = try change { $0.states = [(0x52, 8), (0x51, 64)] }
+    #expect(more.isHot && more.migrations.isEmpty)
+    #expect(more.additions == [.init(id: 0x52, size: 8)])
+    // Beside others than there were.
+    let other = try change { $0.states = [(0x51, 65), (0x52, 8)] }
+    #expect(other.obstacles.count == 1 && other.additions.isEmpty)
+  }
+
   @Test func `records get another schema when the target has the hook, and only then`() throws {
     let hook = "return 0;"
     let moved = try change {

@@ -192,6 +192,46 @@ struct MigratingAgentTests {
     try other.close()
   }
 
+  @Test func `a side area is the candidate's own, and stable's records stay as they are`() throws {
+    let site = try LedgerSite(records: 1000)
+    site.hasSideArea = true
+    let agent = try site.start()
+    let workers = try site.startWorkers()
+    let number = try site.installSide()
+    var plan = LedgerSite.plan(.batches)
+    plan.dwell = 20_000_000_000
+    _ = try agent.activate(number, plan)
+    for worker in workers { worker.pass(500) }
+    try agent.rollback(number)
+    let before = workers.reduce(0) { $0 + $1.byCandidate }
+    #expect(try before > 0 && site.sidePackets() == before)
+    for worker in workers { worker.pass() }
+    #expect(workers.reduce(0) { $0 + $1.byCandidate } == before, "stable alone")
+    // What the first trial has left there has missed something: the second one does not find it.
+    _ = try agent.activate(number)
+    for worker in workers { worker.pass(500) }
+    try agent.confirm(number)
+    for worker in workers { worker.pass() }
+    expectNothingLost(workers)
+    #expect(try site.sidePackets() == workers.reduce(0) { $0 + $1.byCandidate } - before)
+    #expect(site.wrongRecords(workers) == 0)
+    #expect(agent.migrationCounts == MigrationCounts())
+    // The next start has the table in use.
+    try agent.close()
+    try site.start()
+    let again = try site.startWorkers()
+    #expect(again.allSatisfy { $0.byCandidate > 0 })
+    for worker in again { worker.stop() }
+  }
+
+  @Test func `a host without the side area refuses who needs one`() throws {
+    let site = try LedgerSite(records: 100)
+    let agent = try site.start()
+    let error = try #require(throws: Refusal.self) { try site.installSide() }
+    #expect(error.kind == .notForTarget && error.message.contains("no state table"))
+    #expect(agent.status().transaction == 0)
+  }
+
   @Test func `after an end in the middle the next start is in the layout before`() throws {
     let site = try LedgerSite(records: 1000)
     let agent = try site.start()

@@ -1,5 +1,7 @@
 import Agent
 import CHitless
+import CMigrationLoad
+import DeltaEncoder
 import Generator
 import Guard
 import HotSwap
@@ -21,6 +23,8 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
   var options: AgentOptions
   /// What the host can give room to; nil: it defines no table.
   var schemas: [StateDefinition.Schema]? = [Ledger.first, Ledger.second]
+  /// Whether there is a second table, for what stands beside the records.
+  var hasSideArea = false
   private(set) var agent: Agent?
   /// The records, which are the host's.
   private let records: UnsafeMutableRawPointer
@@ -49,12 +53,18 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
   func start() throws -> Agent {
     let agent = try Agent(options)
     let requirement = SlotRequirement(
-      name: "ledger", interfaceID: 7, interfaceVersion: 1, tableSize: 16)
+      name: "ledger", interfaceID: 7, interfaceVersion: 1, tableSize: 24)
     _ = try agent.defineSlot(SlotOptions(requirement, module: directory.path("ledger.so")))
     if let schemas {
       _ = try agent.defineStates(
         unsafe StateDefinition(
           name: "ledger", schemas: schemas, count: recordCount, records: records))
+    }
+    if hasSideArea {
+      let side = StateDefinition.Schema(
+        id: LOAD_SCHEMA_SIDE, size: UInt32(MemoryLayout<load_side>.size))
+      _ = try agent.defineStates(
+        StateDefinition(name: "side", schemas: [side], count: recordCount))
     }
     try agent.start()
     self.agent = agent
@@ -70,9 +80,38 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
     request.product = "upf"
     request.release = "r\(sequence)"
     request.sequence = sequence
+    // What is tried here is not how small a patch is.
+    request.effort = .quick
     let built = try PatchBuilder.build(request)
     #expect(built.manifest.upgradeClass == .hotWithMigration)
     return try #require(agent).install(patch: built.bytes)
+  }
+
+  /// A patch that keeps more beside the first layout, installed.
+  func installSide() throws -> UInt64 {
+    let pair = PatchRequest.Pair(
+      base: try LedgerModule.image([]), target: try LedgerModule.image(["SIDE"]),
+      names: ("base", "target"))
+    var request = PatchRequest(pairs: [pair], keys: [key])
+    request.product = "upf"
+    request.release = "side"
+    request.sequence = 2
+    request.effort = .quick
+    let built = try PatchBuilder.build(request)
+    #expect(built.manifest.upgradeClass == .hot)
+    return try #require(agent).install(patch: built.bytes)
+  }
+
+  /// How many packets stand in the side area, as any worker finds it.
+  func sidePackets() throws -> UInt64 {
+    let worker = unsafe try registerWorker(name: "reader")
+    defer { try? unsafe unregisterWorker(worker) }
+    guard let table = unsafe hitless_enter(worker).pointee.states?.pointee.tables[1],
+      let records = unsafe table.areas.0.records?.assumingMemoryBound(to: load_side.self)
+    else { throw Refusal(.state, "there is no side area") }
+    return (0..<Int(recordCount)).reduce(0) { sum, record in
+      unsafe sum + records[record].packets
+    }
   }
 
   /// A rollout of whole flows: 10 %, half, all.

@@ -26,10 +26,12 @@ package enum Compatibility {
     }
     let changed = SectionComparison.changes(from: base, to: target)
     let migrations = try migrations(from: old, to: new, by: target)
+    let additions = additions(from: old, to: new)
     return ModuleChange(
       base: old, target: new,
-      obstacles: obstacles(from: old, to: new, migrating: migrations != nil),
-      migrations: migrations ?? [],
+      obstacles: obstacles(
+        from: old, to: new, migrating: migrations != nil || !additions.isEmpty),
+      migrations: migrations ?? [], additions: additions,
       changesMarkedCode: changed.contains { $0.name == markedSection },
       unmarked: changed.filter { $0.name != markedSection })
   }
@@ -75,6 +77,14 @@ package enum Compatibility {
       throw Refusal(error, in: "the target")
     }
     return zip(gone, fresh).map { ModuleChange.Migration(from: $0, to: $1) }
+  }
+
+  /// What the target keeps beside the base's records, all of which it has, too; in the order of its facts.
+  private static func additions(
+    from old: ModuleFacts, to new: ModuleFacts
+  ) -> [ModuleFacts.StateSchema] {
+    guard old.states.allSatisfy(new.states.contains) else { return [] }
+    return new.states.filter { !old.states.contains($0) }
   }
 
   private static func obstacles(

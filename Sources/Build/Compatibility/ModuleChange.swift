@@ -30,6 +30,8 @@ package struct ModuleChange: Equatable, Sendable {
   package let obstacles: [Obstacle]
   /// Records that the target keeps in another layout, and can move there and back.
   package let migrations: [Migration]
+  /// Kinds of records that the target keeps beside all those of the base, which stay as they are.
+  package let additions: [ModuleFacts.StateSchema]
   /// Whether what is marked `HITLESS_PATCHABLE` differs.
   package let changesMarkedCode: Bool
   /// Code and constants that differ and are not marked, in the order of their names.

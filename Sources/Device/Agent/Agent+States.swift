@@ -83,6 +83,35 @@ extension Agent {
     return found?.0
   }
 
+  /// Whether nothing in force uses a table: it is a side area for the candidate that names it first.
+  private func isSide(table: Int, in running: Running) -> Bool {
+    guard let schema = running.domain.states?.settledSchemas[table] else { return false }
+    return !running.modules.contains { module in
+      module.facts.states.contains { $0.id == schema.id }
+    }
+  }
+
+  /// Empties what only the candidate uses: an earlier trial may have left something there, which has missed what
+  /// happened since.
+  ///
+  /// Waits for a grace period with nothing of the candidate's in force, so that no batch uses it any more.
+  func beginSideAreas(_ transaction: Transaction, _ running: Running) throws(Refusal) {
+    let domain = running.domain
+    let wanted = Set(transaction.modules.flatMap { $0.facts.states.map(\.id) })
+    let schemas = domain.states?.settledSchemas ?? []
+    let sides = schemas.indices.filter {
+      isSide(table: $0, in: running) && wanted.contains(schemas[$0].id)
+    }
+    guard !sides.isEmpty else { return }
+    let publication = try publish(stable: running.stable, above: running.fallback, in: domain)
+    guard case .passed = domain.waitForGrace(publication, timeout: options.graceTimeout) else {
+      throw Refusal(
+        .busy, "a worker has not taken up its view in time: it may be using the side area",
+        hint: "'hitless agent list' names the workers; try again when they run")
+    }
+    for table in sides { domain.clearStates(table: table) }
+  }
+
   /// What a candidate changes about the host's records; throws when the host has no room for it.
   func stateChanges(
     to modules: [StagedModule], _ running: Running
@@ -100,6 +129,11 @@ extension Agent {
             "the host has no state table for records of module '\(module.facts.name)'",
             found: "\(schema)", at: module.slot,
             hint: "it names the schemas that it has room for when it defines a table")
+        }
+        if current == schema, isSide(table: number, in: running),
+          old.facts.states.allSatisfy(module.facts.states.contains)
+        {
+          continue
         }
         guard old.facts.states.contains(where: { $0.id == current.id }) else {
           throw Refusal(

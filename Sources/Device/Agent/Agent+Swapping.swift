@@ -85,6 +85,7 @@ extension Agent {
     let rollout = plan.map { Rollout($0, reading(running.domain)) }
     let confirmBy = rollout?.confirmBy ?? options.confirmBy
     prepareBreaker(of: transaction, isProbe: isProbe)
+    try beginSideAreas(transaction, running)
     try beginMigration(transaction, eagerLimit: eagerRecords, running)
     let publication: Publication
     do throws(Refusal) {

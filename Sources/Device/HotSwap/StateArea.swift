@@ -35,5 +35,15 @@ final class StateArea: @unchecked Sendable {
     mappedBytes = 0
   }
 
+  /// Makes zeros of so many records; nobody may be using one.
+  func clear(count: UInt64) {
+    guard mappedBytes > 0 else {
+      unsafe memset(base, 0, Int(count) * Int(schema.size))
+      return
+    }
+    // SAFETY: the mapping is this area's own; pages that are given back are zeros when they are read next.
+    unsafe madvise(base, mappedBytes, MADV_DONTNEED)
+  }
+
   deinit { if mappedBytes > 0 { unsafe munmap(base, mappedBytes) } }
 }

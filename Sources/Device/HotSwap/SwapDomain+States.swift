@@ -77,6 +77,14 @@ extension SwapDomain {
   }
 }
 
+extension SwapDomain {
+  /// Fills all records of a table with zeros that is settled; no worker may be using one.
+  package func clearStates(table: Int) {
+    guard let table = states?.tables[table], table.move == nil else { return }
+    table.areas[0].clear(count: table.definition.count)
+  }
+}
+
 /// Where the thread sits that sweeps: a worker's record that is none of the domain's workers.
 ///
 /// Threading: behind `SwapDomain.sweeping`.

@@ -36,6 +36,9 @@ extension BuiltPatch.Part {
     ]
     lines += change.obstacles.map { "  needs a restart: \($0)" }
     lines += change.migrations.map { "  migrates records: \($0)" }
+    lines += change.additions.map {
+      "  keeps more records beside the others: schema \($0.id) of \($0.size) bytes"
+    }
     if change.changesMarkedCode { lines.append("  changed: functions marked as patchable") }
     lines += change.unmarked.map {
       "  changed outside what is marked: \($0.name), \($0.baseSize) → \($0.targetSize) bytes"
@@ -53,6 +56,15 @@ extension BuiltPatch.Part {
       ("class", .string(component.upgradeClass.name)),
       ("obstacles", .array(change.obstacles.map { .string("\($0)") })),
       ("migrations", .array(change.migrations.map { .string("\($0)") })),
+      (
+        "additions",
+        .array(
+          change.additions.map {
+            .object([
+              ("schema", .unsigned(UInt64($0.id))), ("size", .unsigned(UInt64($0.size))),
+            ])
+          })
+      ),
       ("changesMarkedCode", .bool(change.changesMarkedCode)),
       (
         "unmarked",

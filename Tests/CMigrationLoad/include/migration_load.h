@@ -10,6 +10,8 @@
 /// Two layouts of one record; fixture.c has the modules that write them.
 #define LOAD_SCHEMA_1 0x4c445201u
 #define LOAD_SCHEMA_2 0x4c445202u
+/// What a module may keep beside the first, in a table of its own.
+#define LOAD_SCHEMA_SIDE 0x4c445301u
 
 struct load_record_1 {
   uint64_t packets;
@@ -25,11 +27,17 @@ struct load_record_2 {
   uint64_t longest;
 };
 
-/// Table of the module: what a record is after one packet more.
+struct load_side {
+  uint64_t packets;
+  uint64_t longest;
+};
+
+/// Table of the module: what a record is after one packet more, and what stands beside it, if anything does.
 struct load_table {
   uint32_t size;
   uint32_t version;
   void (*process)(const void *record, uint64_t number, uint32_t length, void *next);
+  void (*note)(const struct load_side *side, uint32_t length, struct load_side *next);
 };
 
 /// A packet of this length makes a candidate fail that was told to.
@@ -62,6 +70,9 @@ struct load {
   uint32_t lengths[32];
   uint32_t places[32];
   unsigned char results[32][64];
+  /// Where the new record beside goes, and what it is; null where there is none.
+  struct load_side *sides[32];
+  struct load_side notes[32];
 };
 
 /// Runs batches of 32 packets until `stop` or `limit` of them.

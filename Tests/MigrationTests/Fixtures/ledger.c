@@ -1,4 +1,5 @@
-// A module that keeps a book in the host's records; SCHEMA says in which of two layouts.
+// A module that keeps a book in the host's records; SCHEMA says in which of two layouts. With SIDE it keeps more beside
+// the first of them.
 #include "hitless/module.h"
 
 #ifndef SCHEMA
@@ -7,6 +8,7 @@
 
 #define SCHEMA_1 0x4c445201u
 #define SCHEMA_2 0x4c445202u
+#define SCHEMA_SIDE 0x4c445301u
 #define SEAL 0x5ea1ed0000000000u
 #define POISON 666u
 
@@ -24,10 +26,16 @@ struct record_2 {
   uint64_t longest;
 };
 
+struct load_side {
+  uint64_t packets;
+  uint64_t longest;
+};
+
 struct load_table {
   uint32_t size;
   uint32_t version;
   void (*process)(const void *record, uint64_t number, uint32_t length, void *next);
+  void (*note)(const struct load_side *side, uint32_t length, struct load_side *next);
 };
 
 /// What goes wrong with one record, in one direction.
@@ -91,14 +99,27 @@ static int32_t migrate(const void *old, uint32_t from, void *new, uint32_t to) {
 }
 #endif
 
-static const struct load_table table = {sizeof table, SCHEMA, process};
+#ifdef SIDE
+static void note_side(const struct load_side *side, uint32_t length, struct load_side *next) {
+  *next = (struct load_side){side->packets + 1, length > side->longest ? length : side->longest};
+}
+#define NOTE note_side
+#define SIDE_COUNT 1
+#define SIDE_STATE , {SCHEMA_SIDE, sizeof(struct load_side)}
+#else
+#define NOTE 0
+#define SIDE_COUNT 0
+#define SIDE_STATE
+#endif
+
+static const struct load_table table = {sizeof table, SCHEMA, process, NOTE};
 
 #define FACTS                                                                                       \
   {                                                                                                 \
     .abi_version = HITLESS_ABI_VERSION, .interface_id = 7, .interface_version = 1,                  \
-    .version_major = SCHEMA, .table_size = sizeof(struct load_table), .state_count = 1,             \
+    .version_major = SCHEMA, .table_size = sizeof(struct load_table), .state_count = 1 + SIDE_COUNT, \
     .states = {{SCHEMA == 1 ? SCHEMA_1 : SCHEMA_2,                                                  \
-                SCHEMA == 1 ? sizeof(struct record_1) : sizeof(struct record_2)}},                  \
+                SCHEMA == 1 ? sizeof(struct record_1) : sizeof(struct record_2)} SIDE_STATE},       \
     .name = "ledger"                                                                                \
   }
 
