@@ -89,8 +89,13 @@ enum SampleFiles {
     var index = big(40, 4)
     for number in 0..<40 {
       index += big(members.count, 4)
-      let code = (0..<6).flatMap { _ in [0x48, 0x8b, 0x05] + generator.bytes(2) + [0, 0] }
-      members += member("part\(number).o/", [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0] + code)
+      var object: [UInt8] = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0]
+      for _ in 0..<6 {
+        object += [0x48, 0x8b, 0x05]
+        object += generator.bytes(2)
+        object += [0, 0]
+      }
+      members += member("part\(number).o/", object)
     }
     let names = (0..<40).flatMap { Array("library_part_\($0)\0".utf8) }
     return Array("!<arch>\n".utf8) + member("/", index + names) + members
