@@ -13,9 +13,13 @@ struct PlainDeltaTests {
   static let target: [UInt8] = {
     var generator = SeededGenerator(seed: 21)
     let noise = generator.bytes(600)
-    let words = (0..<60).flatMap { Array("word \($0 * 7 % 13) of a line\n".utf8) }
-    let table = (0..<100).flatMap { [UInt8(truncatingIfNeeded: $0), 0, UInt8($0 & 3), 9, 1] }
-    return words + noise + words.prefix(90) + noise + table + Array(repeating: 0, count: 500)
+    var bytes: [UInt8] = (0..<60).flatMap { Array("word \($0 * 7 % 13) of a line\n".utf8) }
+    let words = bytes.prefix(90)
+    bytes += noise
+    bytes += words
+    bytes += noise
+    for index in 0..<100 { bytes += [UInt8(truncatingIfNeeded: index), 0, UInt8(index & 3), 9, 1] }
+    return bytes + Array(repeating: 0, count: 500)
   }()
 
   private static let header = DeltaHeader(
@@ -53,8 +57,11 @@ struct PlainDeltaTests {
 
   @Test func `the encoder finds a period`() {
     var generator = SeededGenerator(seed: 22)
-    let records = (0..<200).flatMap { index in
-      [UInt8(index), 0, 1, 200] + generator.bytes(1) + [7, 7, 3, 90]
+    var records: [UInt8] = []
+    for index in 0..<200 {
+      records += [UInt8(index), 0, 1, 200]
+      records += generator.bytes(1)
+      records += [7, 7, 3, 90]
     }
     let delta = DeltaEncoder.encode(base: [], target: records)
     #expect(delta.mode == "plain")

@@ -54,8 +54,14 @@ struct ReferenceDecoderTests {
   @Test func `a table with noise in it comes back`() throws {
     var generator = SeededGenerator(seed: 8)
     let noise = generator.bytes(600)
-    let records = (0..<90).flatMap { [UInt8($0), 0, 1] + generator.bytes(1, below: 20) + [90] }
-    try expectDecoded([], records + noise + records.prefix(99) + noise, mode: "plain")
+    var records: [UInt8] = []
+    for index in 0..<90 {
+      records += [UInt8(index), 0, 1]
+      records += generator.bytes(1, below: 20)
+      records.append(90)
+    }
+    let target: [UInt8] = records + noise + records.prefix(99) + noise
+    try expectDecoded([], target, mode: "plain")
   }
 
   /// What codec 1 knows of a file without a base.
