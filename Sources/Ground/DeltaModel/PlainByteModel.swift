@@ -8,15 +8,19 @@ struct PlainByteModel: Sendable {
   typealias Contexts = InlineArray<24, ContextHash>
   /// One for each context, two for each guess.
   private typealias Inputs = InlineArray<28, Int32>
-  private static let (contextCount, inputCount) = (24, 28)
+  private static let contextCount = 24
+  private static let inputCount = 28
   /// Sets of weights by guesses: by the length of the long one, and whether there is a short one that agrees.
-  private static let (guessLengths, guessSets) = (16, 51)
+  private static let guessLengths = 16
+  private static let guessSets = 51
 
   private static let startWeight: Int32 = 6500
   private static let startOpinion: Int32 = 21_845
   private static let meaningLimit: UInt32 = 255
   /// Weights move faster at first.
-  private static let (rate, haste, hasteTime) = (30, 200, 2048)
+  private static let rate = 30
+  private static let haste = 200
+  private static let hasteTime = 2048
   private static let finalRate = 6
   private static let surest = 16
 
@@ -71,17 +75,8 @@ struct PlainByteModel: Sendable {
     return UInt8(truncatingIfNeeded: path)
   }
 
-  /// What is known of a bit before it is coded.
-  private struct Bit {
-    var inputs = Inputs(repeating: 0)
-    /// Where the meanings of the histories stand.
-    var places = InlineArray<24, Int>(repeating: 0)
-    /// How many contexts have been here.
-    var seen = 0
-    /// Where the trust in each guess stands, or -1, and the bit that it expects.
-    var long = (place: -1, bit: 0)
-    var short = (place: -1, bit: 0)
-  }
+  /// What a guess says of a bit: where the trust in it stands, or -1 if it is silent, and what it expects.
+  private typealias Voice = (place: Int, bit: Int)
 
   /// Codes one bit at `node` of the lines; `path` is a one followed by the bits of the byte so far, `shift`
   /// how many follow.
@@ -91,19 +86,19 @@ struct PlainByteModel: Sendable {
     long: PlainMatches.Guess, short: PlainMatches.Guess, bytes: inout MutableSpan<UInt8>,
     coder: inout BinaryCoder
   ) -> Int {
-    var state = Bit()
-    read(lines, node, bytes.span, &state)
-    let length = min(long.length, Self.guessLengths &- 1)
-    state.long = voice(of: long, number: 0, path, shift, &state.inputs)
-    state.short = voice(of: short, number: 1, path, shift, &state.inputs)
-    let agreement =
-      state.short.place < 0 ? 0 : state.long.place < 0 || state.long.bit == state.short.bit ? 1 : 2
-    let set = (state.long.place < 0 ? 0 : length) &* 3 &+ agreement
+    var inputs = Inputs(repeating: 0)
+    var places = InlineArray<24, Int>(repeating: 0)
+    let seen = read(lines, node, bytes.span, &inputs, &places)
+    let first = voice(of: long, number: 0, path, shift, &inputs)
+    let second = voice(of: short, number: 1, path, shift, &inputs)
+    let agreement = second.place < 0 ? 0 : first.place < 0 || first.bit == second.bit ? 1 : 2
+    let length = first.place < 0 ? 0 : min(long.length, Self.guessLengths &- 1)
+    let set = length &* 3 &+ agreement
     let stride = Self.inputCount + 1
-    let (guessStart, pathStart, seenStart) = (set &* stride, path &* stride, state.seen &* stride)
-    let guessSum = Mixing.sum(state.inputs, weights: guessWeights.span, from: guessStart)
-    let pathSum = Mixing.sum(state.inputs, weights: pathWeights.span, from: pathStart)
-    let seenSum = Mixing.sum(state.inputs, weights: seenWeights.span, from: seenStart)
+    let (guessStart, pathStart, seenStart) = (set &* stride, path &* stride, seen &* stride)
+    let guessSum = Mixing.sum(inputs, weights: guessWeights.span, from: guessStart)
+    let pathSum = Mixing.sum(inputs, weights: pathWeights.span, from: pathStart)
+    let seenSum = Mixing.sum(inputs, weights: seenWeights.span, from: seenStart)
     let opinions: InlineArray<3, Int32> = [
       Int32(truncatingIfNeeded: guessSum), Int32(truncatingIfNeeded: pathSum),
       Int32(truncatingIfNeeded: seenSum),
@@ -122,20 +117,22 @@ struct PlainByteModel: Sendable {
         Self.surest, min(65536 &- Self.surest, (2 &* mixed &+ refined &+ 2) >> 2)))
     pathMap.learn(sum, context: path, bit: bit)
     guessMap.learn(sum, context: context, bit: bit)
-    learn(state, bit, lines, node, &bytes)
+    learn(bit, places, lines, node, &bytes)
+    update(first, bit)
+    update(second, bit)
     coded &+= 1
     let rate = Self.rate &+ Self.haste &* Self.hasteTime / (Self.hasteTime &+ coded)
     var weights = guessWeights.mutableSpan
     Mixing.learn(
-      state.inputs, weights: &weights, from: guessStart, bit: bit,
+      inputs, weights: &weights, from: guessStart, bit: bit,
       probability: byGuess, rate: rate)
     var others = pathWeights.mutableSpan
     Mixing.learn(
-      state.inputs, weights: &others, from: pathStart, bit: bit,
+      inputs, weights: &others, from: pathStart, bit: bit,
       probability: byPath, rate: rate)
     var third = seenWeights.mutableSpan
     Mixing.learn(
-      state.inputs, weights: &third, from: seenStart, bit: bit,
+      inputs, weights: &third, from: seenStart, bit: bit,
       probability: bySeen, rate: rate)
     var last = finalWeights.mutableSpan
     Mixing.learn(
@@ -149,28 +146,32 @@ struct PlainByteModel: Sendable {
     Int(tables.squash[stretched &+ CodingTables.stretchLimit])
   }
 
-  /// Takes what the contexts say; one that was never here says nothing.
+  /// Takes what the contexts say, and where the meanings of their histories stand; returns how many have been
+  /// here. One that was never here says nothing.
   @inline(__always)
   private func read(
-    _ lines: InlineArray<24, Int>, _ node: Int, _ bytes: Span<UInt8>, _ state: inout Bit
-  ) {
+    _ lines: InlineArray<24, Int>, _ node: Int, _ bytes: Span<UInt8>, _ inputs: inout Inputs,
+    _ places: inout InlineArray<24, Int>
+  ) -> Int {
     let stretch = tables.stretch.span.extracting(0..<65536)
     let meanings = meanings.span.extracting(0..<Self.contextCount * BitHistory.count)
-    for index in 0..<Self.contextCount {
+    var seen = 0
+    for index in 0..<24 {
       let history = Int(unsafe bytes[unchecked: lines[index] | node & 15])
       let place = index << 8 | history
-      state.places[index] = place
-      guard history != 0 else { continue }
-      state.inputs[index] = Int32(stretch[Int(unsafe meanings[unchecked: place] >> 16)])
-      state.seen &+= 1
+      places[index] = place
+      let slot = unsafe meanings[unchecked: place]
+      inputs[index] = history == 0 ? 0 : Int32(stretch[Int(slot >> 16)])
+      seen &+= history == 0 ? 0 : 1
     }
+    return seen
   }
 
   /// Takes what a guess says of the bit, as long as the bits before it were as guessed.
   @inline(__always)
   private func voice(
     of guess: PlainMatches.Guess, number: Int, _ path: Int, _ shift: Int, _ inputs: inout Inputs
-  ) -> (place: Int, bit: Int) {
+  ) -> Voice {
     let expected = guess.byte | 256
     guard guess.length > 0, expected >> (shift &+ 1) == path else { return (-1, 0) }
     let place = number << 8 | guess.context
@@ -184,31 +185,31 @@ struct PlainByteModel: Sendable {
     return (place, bit)
   }
 
-  /// Lets histories, their meanings and the trust in guesses see `bit`.
+  /// Lets histories and their meanings see `bit`.
   @inline(__always)
   private mutating func learn(
-    _ state: Bit, _ bit: Int, _ lines: InlineArray<24, Int>, _ node: Int,
+    _ bit: Int, _ places: InlineArray<24, Int>, _ lines: InlineArray<24, Int>, _ node: Int,
     _ bytes: inout MutableSpan<UInt8>
   ) {
-    let rates = tables.rate
-    let next = histories.next
+    let (tables, histories) = (tables, histories)
+    let rates = tables.rate.span.extracting(0..<1024)
+    let next = histories.next.span.extracting(0..<2 * BitHistory.count)
     var meanings = meanings.mutableSpan
-    for index in 0..<Self.contextCount {
-      let place = state.places[index]
+    for index in 0..<24 {
+      let place = places[index]
       unsafe meanings[unchecked: place] = AdaptiveBit.updated(
-        unsafe meanings[unchecked: place], bit: bit, limit: Self.meaningLimit,
-        rates: rates.span.extracting(0..<1024))
+        unsafe meanings[unchecked: place], bit: bit, limit: Self.meaningLimit, rates: rates)
       let spot = lines[index] | node & 15
       unsafe bytes[unchecked: spot] = next[Int(unsafe bytes[unchecked: spot]) << 1 | bit]
     }
-    update(state.long, bit, rates.span)
-    update(state.short, bit, rates.span)
   }
 
+  /// Lets the trust in a guess see `bit`.
   @inline(__always)
-  private mutating func update(_ voice: (place: Int, bit: Int), _ bit: Int, _ rates: Span<UInt32>) {
+  private mutating func update(_ voice: Voice, _ bit: Int) {
     guard voice.place >= 0 else { return }
     trust[voice.place] = AdaptiveBit.updated(
-      trust[voice.place], bit: voice.bit == bit ? 1 : 0, limit: Self.meaningLimit, rates: rates)
+      trust[voice.place], bit: voice.bit == bit ? 1 : 0, limit: Self.meaningLimit,
+      rates: tables.rate.span)
   }
 }

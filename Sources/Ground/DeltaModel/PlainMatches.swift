@@ -12,9 +12,11 @@ struct PlainMatches: Sendable {
   }
 
   /// Bytes that lead to a match, and to the last place.
-  private static let (longOrder, shortOrder) = (6, 4)
+  private static let longOrder = 6
+  private static let shortOrder = 4
   /// So many bytes before a match or the last place are looked at.
-  private static let (longReach, shortReach) = (32, 20)
+  private static let longReach = 32
+  private static let shortReach = 20
   /// A match of so many bytes is not left for another one, and what failed before is forgotten.
   private static let trusted = 16
   /// A match that has failed more often since is given up.
