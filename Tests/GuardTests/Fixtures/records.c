@@ -1,9 +1,11 @@
-// A qer for tests that keeps a book in token buckets: packets and bytes that it has seen. SCHEMA says in which of
-// the two layouts, which have them in different places; the second one is sealed, so that no other record passes for it.
+// A qer for tests that keeps a book in token buckets: packets and bytes that it has seen. SCHEMA says in
+// which of the two layouts, which have them in different places; the second one is sealed, so that no other
+// record passes for it.
 //
-// A packet to port 6666 puts a sign on a bucket of the first layout, for good. In the second, with POISONED, it is a fault.
-// FAILS, FAULTS or LOOPS say what comes of a bucket with the sign on its way to the second layout, or with BACK from it.
-// With HOOKED the first one can be gone back to, by a patch. With BENT it counts a byte too many.
+// A packet to port 6666 puts a sign on a bucket of the first layout, for good. In the second, with POISONED,
+// it is a fault. FAILS, FAULTS or LOOPS say what comes of a bucket with the sign on its way to the second
+// layout, or with BACK from it. With HOOKED the first one can be gone back to, by a patch. With BENT it
+// counts a byte too many.
 #include <stdint.h>
 
 #include "hitless/module.h"
@@ -48,7 +50,8 @@ static struct upf_bucket bucket_1(struct book book) {
 static struct book book_of_2(const struct upf_bucket_2 *bucket) {
   uint64_t seal = bucket->stopped ^ bucket->passed ^ bucket->time;
   // One that nobody has used yet is all zeros. What is neither has no book.
-  return seal == SEAL || seal == 0 ? (struct book){bucket->time, bucket->passed} : (struct book){1ull << 62, 0};
+  return seal == SEAL || seal == 0 ? (struct book){bucket->time, bucket->passed}
+                                   : (struct book){1ull << 62, 0};
 }
 
 static struct upf_bucket_2 bucket_2(struct book book) {

@@ -1,5 +1,5 @@
-// A module that keeps a book in the host's records; SCHEMA says in which of two layouts. With SIDE it keeps more beside
-// the first of them.
+// A module that keeps a book in the host's records; SCHEMA says in which of two layouts. With SIDE it keeps
+// more beside the first of them.
 #include "hitless/module.h"
 
 #ifndef SCHEMA
