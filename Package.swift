@@ -27,8 +27,9 @@ func library(
     swiftSettings: strict + settings, linkerSettings: linker)
 }
 
-/// What works on every byte or bit of a file is optimised in debug builds as well, with all its checks:
-/// tests that take minutes otherwise take seconds. HITLESS_UNOPTIMISED=1 builds it as the compiler would.
+/// What works on every byte or bit of a file is optimised in debug builds as well, with all its checks.
+///
+/// Tests that take minutes otherwise take seconds. HITLESS_UNOPTIMISED=1 builds it as the compiler would.
 let quick: [SwiftSetting] =
   Context.environment["HITLESS_UNOPTIMISED"] == nil
   ? [.unsafeFlags(["-O"], .when(configuration: .debug))] : []

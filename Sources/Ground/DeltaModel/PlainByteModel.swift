@@ -146,8 +146,9 @@ struct PlainByteModel: Sendable {
     Int(tables.squash[stretched &+ CodingTables.stretchLimit])
   }
 
-  /// Takes what the contexts say, and where the meanings of their histories stand; returns how many have been
-  /// here. One that was never here says nothing.
+  /// Takes what the contexts say, and where the meanings of their histories stand.
+  ///
+  /// Returns how many have been here; one that was never here says nothing.
   @inline(__always)
   private func read(
     _ lines: InlineArray<24, Int>, _ node: Int, _ bytes: Span<UInt8>, _ inputs: inout Inputs,
