@@ -124,6 +124,8 @@ struct RecordTests {
     let number = try node.install(try RecordModule.image(2, ["FAILS", "BACK"]))
     _ = try node.agent.activate(number)
     try node.load()
+    // What is still on its way would be booked after the way back.
+    node.expectConservation()
     try node.agent.rollback(number)
     node.expectConservation()
     #expect(node.agent.migrationCounts.kept == 1)
