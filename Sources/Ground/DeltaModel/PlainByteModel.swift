@@ -156,9 +156,11 @@ struct PlainByteModel: Sendable {
   ) -> Int {
     let stretch = tables.stretch.span.extracting(0..<65536)
     let meanings = meanings.span.extracting(0..<Self.contextCount * BitHistory.count)
+    // Through a span: the loop would copy all of them each time.
+    let starts = lines.span
     var seen = 0
     for index in 0..<24 {
-      let history = Int(unsafe bytes[unchecked: lines[index] | node & 15])
+      let history = Int(unsafe bytes[unchecked: starts[index] | node & 15])
       let place = index << 8 | history
       places[index] = place
       let slot = unsafe meanings[unchecked: place]
@@ -196,11 +198,12 @@ struct PlainByteModel: Sendable {
     let rates = tables.rate.span.extracting(0..<1024)
     let next = histories.next.span.extracting(0..<2 * BitHistory.count)
     var meanings = meanings.mutableSpan
+    let (starts, places) = (lines.span, places.span)
     for index in 0..<24 {
       let place = places[index]
       unsafe meanings[unchecked: place] = AdaptiveBit.updated(
         unsafe meanings[unchecked: place], bit: bit, limit: Self.meaningLimit, rates: rates)
-      let spot = lines[index] | node & 15
+      let spot = starts[index] | node & 15
       unsafe bytes[unchecked: spot] = next[Int(unsafe bytes[unchecked: spot]) << 1 | bit]
     }
   }
