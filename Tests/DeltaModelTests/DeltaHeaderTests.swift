@@ -47,7 +47,7 @@ struct DeltaHeaderTests {
 
   @Test func `a period has its limits and one spelling`() {
     for (bytes, period) in [([0], 0), ([0x80, 2], 256)] as [([UInt8], Int)] {
-      #expect(throws: FormatError(.illegal("a period of \(period) bytes"), at: 1)) {
+      #expect(throws: FormatError(.illegal("a period of \(period) bytes"), at: 2)) {
         try DeltaHeader(parsing: [3, 1] + bytes)
       }
     }

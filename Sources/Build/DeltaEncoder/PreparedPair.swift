@@ -28,7 +28,9 @@ struct PreparedPair: Sendable {
     front = SectionPairing.frontMatter(base: base, baseLayout: baseFields.layout, target: target)
   }
 
-  /// Whether there is anything to foretell the target from that codec 3 has not: a base, or a layout.
+  /// Whether there is enough to foretell the target from that codec 3 has not: a base, or a layout.
+  ///
+  /// Besides these codec 2 has only the prior.
   var hasModels: Bool { !base.isEmpty || front.layout != nil }
 
   func map(_ covers: [Cover]) -> AddressMap {

@@ -51,7 +51,7 @@ struct BitHistory: Sendable {
         (0...total).flatMap { ones in
           (0...1).map { Key(zeros: total - ones, ones: ones, last: $0) }
         }
-      }.filter(\.isPossible)
+      }.filter { $0.isPossible }
     }
 
     private var isPossible: Bool {

@@ -93,9 +93,10 @@ extension DeltaHeader {
     guard mode != .delta || coverCount > 0 && coverCount <= targetSize else {
       throw FormatError(.illegal("\(coverCount) covers"), at: 1)
     }
+    let place = reader.position
     let period = mode == .plain ? try LEB128.read(&reader) : 1
     guard period > 0 && period <= UInt64(Self.longestPeriod) else {
-      throw FormatError(.illegal("a period of \(period) bytes"), at: 1)
+      throw FormatError(.illegal("a period of \(period) bytes"), at: place)
     }
     self.init(
       mode: mode, targetSize: targetSize, coverCount: coverCount, period: Int(period))
