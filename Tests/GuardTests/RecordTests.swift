@@ -164,7 +164,7 @@ struct RecordTests {
       let isFault = event % 4 == 0 && confirmed % 2 == 0
       _ = try node.agent.activate(
         number, event % 4 == 1 ? flows : nil, eagerRecords: event % 4 == 2 ? 100_000 : 0)
-      try node.load(rounds: rounds, trigger: isFault ? [event / 4 % 2] : [])
+      try node.load(rounds: rounds, trigger: isFault ? [event / 8 % 2] : [])
       if isFault {
         expectRolledBack(node)
         faults += 1

@@ -50,6 +50,30 @@ struct MigratingAgentTests {
     for worker in again { worker.stop() }
   }
 
+  /// It used to stay on its way for ever: nobody waited a second time.
+  @Test func `a worker that was late at a rollback does not keep the records away`() throws {
+    let site = try LedgerSite(records: 500)
+    site.options.graceTimeout = 100_000_000
+    let agent = try site.start()
+    let number = try site.install()
+    _ = try agent.activate(number, eagerRecords: 0)
+    let worker = LoadedWorker(site)
+    try worker.sit()
+    worker.run(200)
+    #expect(agent.migrationCounts.forward > 0)
+    #expect(try agent.rollback(number).overdue.map(\.name) == ["load"])
+    #expect(agent.isMigrating)
+    let refused = #expect(throws: Refusal.self) { _ = try agent.activate(number) }
+    #expect(refused?.kind == .busy)
+    worker.run(20)
+    try worker.rise()
+    _ = try agent.activate(number)
+    try agent.rollback(number)
+    #expect(!agent.isMigrating && agent.migrationCounts.kept == 0)
+    expectNothingLost([worker])
+    #expect(site.wrongRecords([worker]) == 0)
+  }
+
   @Test func `a rollout moves records by flow, and a rollback takes them back`() throws {
     let site = try LedgerSite(records: 20_000)
     let agent = try site.start()
@@ -205,6 +229,10 @@ struct MigratingAgentTests {
     try agent.rollback(number)
     let before = workers.reduce(0) { $0 + $1.byCandidate }
     #expect(try before > 0 && site.sidePackets() == before)
+    let refused = #expect(throws: Refusal.self) {
+      _ = try agent.exercise(number, count: 2, intervalNanoseconds: 0)
+    }
+    #expect(refused?.kind == .unsupported, "each turn would leave a hole in it")
     for worker in workers { worker.pass() }
     #expect(workers.reduce(0) { $0 + $1.byCandidate } == before, "stable alone")
     // What the first trial has left there has missed something: the second one does not find it.

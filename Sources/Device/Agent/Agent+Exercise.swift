@@ -51,6 +51,11 @@ extension Agent {
           .unsupported, "a patch that migrates records cannot be exercised",
           hint: "activate it, and roll it back")
       }
+      guard sideTables(of: transaction, running).isEmpty else {
+        throw Refusal(
+          .unsupported, "a patch that keeps records of its own cannot be exercised",
+          hint: "each turn of stable's would be missing from them; activate it, and roll it back")
+      }
       try requireNoMigration()
       guard try !admit(transaction) else {
         throw Refusal(

@@ -26,7 +26,9 @@ extension Agent {
     let migration: Migration
     let eagerLimit: UInt64
     var phase = MigrationPhase.forward
-    /// Whether every worker has a view by which records go back.
+    /// The view by which records go back, once there is one.
+    var wayBack: Publication?
+    /// Whether every worker has it.
     var isBackSafe = false
   }
 
@@ -69,7 +71,8 @@ extension Agent {
       states: migration.forward)
     guard case .passed = domain.waitForGrace(publication, timeout: options.graceTimeout) else {
       // Nothing was moved, and nothing will be: what the late worker may read stays.
-      _ = try domain.publish(stable: running.stable, states: migration.settledOld)
+      _ = try publish(
+        stable: running.stable, above: running.fallback, in: domain, states: migration.settledOld)
       throw Refusal(
         .busy, "a worker has not taken up its view in time: no record can be moved safely",
         hint: "'hitless agent list' names the workers; try again when they run")
@@ -87,7 +90,9 @@ extension Agent {
   /// Nothing was put in force after all.
   func abandonMigration(_ running: Running) {
     guard let active = state.withLock({ $0.migration }) else { return }
-    _ = try? running.domain.publish(stable: running.stable, states: active.migration.settledOld)
+    _ = try? publish(
+      stable: running.stable, above: running.fallback, in: running.domain,
+      states: active.migration.settledOld)
     state.withLock { $0.migration = nil }
   }
 
@@ -162,7 +167,10 @@ extension Agent {
     let publication = try running.domain.publish(
       stable: running.stable, candidate: transaction.generation, placement: .flows(0),
       states: active.migration.back)
-    state.withLock { $0.migration?.phase = .back }
+    state.withLock { state in
+      state.migration?.phase = .back
+      state.migration?.wayBack = publication
+    }
     return publication
   }
 
@@ -170,10 +178,10 @@ extension Agent {
   ///
   /// `report` is that of the way back: as long as a worker may not have taken it up, records may go forward.
   func moveBack(_ number: UInt64, after report: SwapReport) {
-    state.withLock { state in
-      if report.graceNanoseconds != nil { state.migration?.isBackSafe = true }
+    if report.graceNanoseconds != nil {
+      state.withLock { $0.migration?.isBackSafe = true }
+      guard !settleBack() else { return }
     }
-    guard !settleBack() else { return }
     note(
       "overdue", number,
       "not all records are back in stable's layout; they are moved as they are needed")
@@ -191,7 +199,7 @@ extension Agent {
       }), active.phase == .back
     else { return state.withLock { $0.migration == nil } }
     let (domain, migration) = (running.domain, active.migration)
-    guard active.isBackSafe,
+    guard isBackSafe(active, in: domain),
       domain.sweep(migration, to: .stable, until: .after(Self.sweepLimit)) == 0,
       let publication = try? publish(
         stable: running.stable, above: running.fallback, in: domain, states: migration.settledOld)
@@ -205,6 +213,16 @@ extension Agent {
       "\(counts.back) records are back in stable's layout"
         + (counts.kept > 0 ? ", \(counts.kept) as they were before the trial" : ""),
       [("back", .unsigned(counts.back)), ("kept", .unsigned(counts.kept))])
+    return true
+  }
+
+  /// Whether no worker moves records forward any more; waits for those that were late when stable came back.
+  private func isBackSafe(_ active: ActiveMigration, in domain: SwapDomain) -> Bool {
+    if active.isBackSafe { return true }
+    guard let wayBack = active.wayBack,
+      case .passed = domain.waitForGrace(wayBack, timeout: options.graceTimeout)
+    else { return false }
+    state.withLock { $0.migration?.isBackSafe = true }
     return true
   }
 

@@ -91,17 +91,22 @@ extension Agent {
     }
   }
 
+  /// The tables that only the candidate uses.
+  func sideTables(of transaction: Transaction, _ running: Running) -> [Int] {
+    let wanted = Set(transaction.modules.flatMap { $0.facts.states.map(\.id) })
+    let schemas = running.domain.states?.settledSchemas ?? []
+    return schemas.indices.filter {
+      isSide(table: $0, in: running) && wanted.contains(schemas[$0].id)
+    }
+  }
+
   /// Empties what only the candidate uses: an earlier trial may have left something there, which has missed what
   /// happened since.
   ///
   /// Waits for a grace period with nothing of the candidate's in force, so that no batch uses it any more.
   func beginSideAreas(_ transaction: Transaction, _ running: Running) throws(Refusal) {
     let domain = running.domain
-    let wanted = Set(transaction.modules.flatMap { $0.facts.states.map(\.id) })
-    let schemas = domain.states?.settledSchemas ?? []
-    let sides = schemas.indices.filter {
-      isSide(table: $0, in: running) && wanted.contains(schemas[$0].id)
-    }
+    let sides = sideTables(of: transaction, running)
     guard !sides.isEmpty else { return }
     let publication = try publish(stable: running.stable, above: running.fallback, in: domain)
     guard case .passed = domain.waitForGrace(publication, timeout: options.graceTimeout) else {

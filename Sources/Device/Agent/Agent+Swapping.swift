@@ -186,7 +186,11 @@ extension Agent {
         : try? publish(
           stable: transaction.generation, above: fallback, in: running.domain,
           states: migration?.settledNew)
-      if publication != nil { endGuarding(in: running.domain) }
+      if publication != nil {
+        endGuarding(in: running.domain)
+      } else if let migration {
+        running.domain.keep(migration.settledNew)
+      }
       state.withLock { state in
         state.running?.fallback = fallback
         state.transaction?.state = .confirmed

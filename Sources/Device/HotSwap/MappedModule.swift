@@ -89,7 +89,7 @@ package final class MappedModule: @unchecked Sendable {
   }
 
   deinit {
-    // An image that stays mapped keeps its identity: a hook that is late may still name it.
+    // A module that nobody has withdrawn keeps its identity: a hook of it that is late may still name it.
     guard case .unmapped = phase.withLock({ $0 }) else { return }
     unsafe info.deallocate()
   }

@@ -37,12 +37,10 @@ final class StateArea: @unchecked Sendable {
 
   /// Makes zeros of so many records; nobody may be using one.
   func clear(count: UInt64) {
-    guard mappedBytes > 0 else {
-      unsafe memset(base, 0, Int(count) * Int(schema.size))
-      return
-    }
-    // SAFETY: the mapping is this area's own; pages that are given back are zeros when they are read next.
-    unsafe madvise(base, mappedBytes, MADV_DONTNEED)
+    // SAFETY: the mapping is this area's own; pages that are given back are zeros when they are read next. The
+    // kernel does not take them from a host that has locked its memory.
+    if mappedBytes > 0, unsafe madvise(base, mappedBytes, MADV_DONTNEED) == 0 { return }
+    unsafe memset(base, 0, Int(count) * Int(schema.size))
   }
 
   deinit { if mappedBytes > 0 { unsafe munmap(base, mappedBytes) } }

@@ -70,11 +70,17 @@ extension SwapDomain {
 
   /// Fills a record with zeros, wherever it lies; no worker may be using it.
   package func clearState(table: Int, record: UInt64) throws(Refusal) {
-    guard let states = states, states.tables.indices.contains(table),
-      record < states.tables[table].definition.count
-    else { throw Refusal(.usage, "there is no record \(record) in a state table \(table)") }
-    unsafe zeroState(states.table(table), record)
+    // Under the lock, so that no view says meanwhile that records move.
+    try state.withLock { (state) throws(Refusal) in
+      guard let states = state.views.states, states.tables.indices.contains(table),
+        record < states.tables[table].definition.count
+      else { throw Refusal(.usage, "there is no record \(record) in a state table \(table)") }
+      unsafe zeroState(states.table(table), record)
+    }
   }
+
+  /// Says what later views have of the state tables, where none could be made now.
+  package func keep(_ states: ViewStates) { state.withLock { $0.views.states = states } }
 }
 
 extension SwapDomain {

@@ -186,9 +186,6 @@ static uint32_t move(struct hitless_guard *guard, const struct hitless_state_tab
   } else if (!is_unused && is_moved) {
     memcpy(target, result, size);
   } else if (!is_moved) {
-    if (is_forward) {
-      note_failure(guard, progress, record, &outcome);
-    }
     // Forward: nothing has happened. Back: as it was before the candidate had it.
     place = HITLESS_RECORD_OLD;
   }
@@ -198,7 +195,11 @@ static uint32_t move(struct hitless_guard *guard, const struct hitless_state_tab
     if ((expected & CLAIM) == claim) {
       give_up(mark);
     }
+    // What the hook has said of it does not count either: it may have seen half of what was being written.
     return 0xff;
+  }
+  if (!is_moved && is_forward) {
+    note_failure(guard, progress, record, &outcome);
   }
   uint64_t *counter = is_moved ? (is_forward ? &progress->moved_forward : &progress->moved_back)
                                : (is_forward ? 0 : &progress->kept);
@@ -246,12 +247,16 @@ uint32_t hitless_state_find(struct hitless_worker *worker, const struct hitless_
     // agent writes to memory of its own (HITLESS_RECORD_BACK), so nobody minds when it finds out.
     int is_stolen = next == MUST_MOVE && place == HITLESS_RECORD_NEW && (now & CLAIM) == CLAIM_OF_SWEEP;
     if (next != STAY && is_unused && ((now & CLAIM) == 0 || is_stolen)) {
+      // A batch that is late is not ended while it holds a claim, which nobody would give back.
+      uint64_t paused = hitless_pause_guard(worker);
       if (!__atomic_compare_exchange_n(mark, &now, place | CLAIM_OF_WORKER, 1, __ATOMIC_ACQUIRE,
                                        __ATOMIC_RELAXED)) {
+        hitless_resume_guard(worker, paused);
         continue;
       }
       uint32_t to = place == HITLESS_RECORD_OLD ? HITLESS_RECORD_NEW : HITLESS_RECORD_OLD;
       uint32_t found = move(worker->guard, table, place, to, record, CLAIM_OF_WORKER, USER);
+      hitless_resume_guard(worker, paused);
       if (found <= HITLESS_RECORD_BACK) {
         claims->marks[claims->count++] = mark;
         return next == MUST_MOVE && found == place ? HITLESS_RECORD_NOWHERE : found;

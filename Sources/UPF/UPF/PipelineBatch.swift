@@ -127,10 +127,11 @@ struct PipelineBatch {
 
   /// Lets the modules of the first slot see the packets.
   @inline(__always)
-  private mutating func classify(_ parts: Int, _ count: Int) -> Bool {
+  private mutating func classify(_ parts: Int, _ count: Int, paused: UInt64 = 0) -> Bool {
     unsafe noteModules(parts)
     let packets = unsafe packets
     unsafe shield?.raise(packets, count: count)
+    if let guarded = unsafe guarded, paused != 0 { unsafe hitless_resume_guard(guarded, paused) }
     let isClassified = unsafe serve(parts, slot: classifySlot) { table, _ in
       let table = unsafe table.assumingMemoryBound(to: upf_classify_table.self)
       return unsafe table.pointee.process?(tables.pointee.classify, batch) != nil
@@ -148,10 +149,12 @@ struct PipelineBatch {
       let isLast = round == recordRounds - 1
       guard unsafe findRecords(view, isLast: isLast) else { return true }
       let packets = unsafe packets
+      // A batch that was left with half of its packets in their new order could not be run again.
+      let paused = unsafe guarded.map { unsafe hitless_pause_guard($0) } ?? 0
       unsafe shield?.lower(packets, count: count)
       let parts = unsafe divideByPlace(view, count)
       unsafe begin()
-      guard unsafe classify(parts, count) else { return false }
+      guard unsafe classify(parts, count, paused: paused) else { return false }
     }
     return true
   }

@@ -257,6 +257,29 @@ static inline void hitless_commit(struct hitless_worker *worker) {
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
+/// Begins work of the host's own in the middle of a pipeline function that must be done whole, such as
+/// changing the order of what a second run of the batch would begin with: a batch that is late is not ended
+/// meanwhile, and a fault is the host's.
+///
+/// Returns what `hitless_resume_guard` has to be given. Call no table between the two.
+///
+/// Ordering: as `hitless_commit`.
+static inline uint64_t hitless_pause_guard(struct hitless_worker *worker) {
+  uint64_t mark = worker->guarded;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  __atomic_store_n(&worker->guarded, mark + (mark & 1), __ATOMIC_RELAXED);
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  return mark & 1;
+}
+
+/// Ends what `hitless_pause_guard` has begun, which has returned `paused`; the batch's time begins anew.
+static inline void hitless_resume_guard(struct hitless_worker *worker, uint64_t paused) {
+  uint64_t mark = worker->guarded;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  __atomic_store_n(&worker->guarded, mark + paused, __ATOMIC_RELAXED);
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 /// Says that the worker uses no view until `hitless_resume`: call before blocking.
 ///
 /// Ordering: release; pairs with the agent's load of `seen` and keeps the worker's last reads of any
