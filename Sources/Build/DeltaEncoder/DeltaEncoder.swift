@@ -59,7 +59,8 @@ package enum DeltaEncoder {
     let whole = pair.hasModels ? coded(.whole, pair, covers: []) : nil
     let smallest = smaller(best, whole)
     // Where the whole is far larger than what covers yield, it is no smaller by itself.
-    guard smallest.bytes.count > pair.target.count / Self.hopeless,
+    guard pair.front.layout == nil || pair.target.count <= Self.smallLibrary,
+      smallest.bytes.count > pair.target.count / Self.hopeless,
       (whole?.bytes.count ?? 0) / 2 <= smallest.bytes.count
     else { return smallest }
     return smaller(smallest, PlainTrial.encode(pair.target, keepsBook: pair.keepsBook))
@@ -79,6 +80,8 @@ package enum DeltaEncoder {
 
   /// To code the target by itself is not tried where less than this part of it is left.
   private static let hopeless = 1024
+  /// Nor is it for a larger file with a layout: what is known of those was worth more with every one that was tried.
+  private static let smallLibrary = 1 << 20
 
   private struct Trial: Sendable {
     let delta: EncodedDelta?
