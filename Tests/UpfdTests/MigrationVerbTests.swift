@@ -112,6 +112,7 @@ private final class MigrationSite {
         "--qer", try BuiltModules.path("qer", "1.0.2"), "--stats", path("stats"), "--probe",
         try BuiltProduct.path("hitless-probe"), "--control", path("agent"), "--trust",
         path("vendor.pub"), "--product", "upf", "--batch-budget", "500000",
+        "--grace-timeout", "20000",
       ])
     let isReady = eventually(within: 60) { text("upfd.out").contains("ready") }
     try #require(isReady, "\(text("upfd.err"))")
