@@ -59,6 +59,21 @@ struct DeltaExplanationTests {
     #expect(fractions.last == 1)
   }
 
+  @Test func `progress rises in small steps while a file is coded by itself`() {
+    let told = Mutex<[Double]>([])
+    let text = Array((0..<20_000).map { "line \($0 &* 2_654_435_761 % 9973)\n" }.joined().utf8)
+    let delta = DeltaEncoder.encode(base: [], target: text) { fraction in
+      told.withLock { $0.append(fraction) }
+    }
+    #expect(delta.header.mode == .plain)
+    let fractions = told.withLock { $0 }
+    #expect(fractions == fractions.sorted())
+    // Half of it at least is told: there is a second pass where the first one met noise.
+    #expect(zip(fractions, fractions.dropFirst()).dropLast().allSatisfy { $1 - $0 < 0.1 })
+    #expect(fractions.first.map { $0 < 0.1 } == true)
+    #expect(fractions.last == 1)
+  }
+
   @Test(arguments: DeltaAblation.parts.map(\.name))
   func `a delta without a part comes back without it`(name: String) throws {
     let part = try #require(DeltaAblation.parts.first { $0.name == name }).part

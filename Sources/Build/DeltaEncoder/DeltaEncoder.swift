@@ -45,7 +45,7 @@ package enum DeltaEncoder {
       best = smaller(best, trial.delta)
     }
     if !target.isEmpty && covered < target.count / 2 || best.bytes.count > target.count / 8 {
-      best = withoutCovers(pair, best)
+      best = withoutCovers(pair, best, progress: progress)
     }
     // Whatever a file claims about itself: what does not come back is stored.
     if !comesBack(best, pair) { best = stored(target) }
@@ -55,15 +55,26 @@ package enum DeltaEncoder {
 
   /// Returns `best`, or what is smaller without covers: the target with all that is known of such files, or
   /// by itself.
-  private static func withoutCovers(_ pair: PreparedPair, _ best: EncodedDelta) -> EncodedDelta {
-    let whole = pair.hasModels ? coded(.whole, pair, covers: []) : nil
+  private static func withoutCovers(
+    _ pair: PreparedPair, _ best: EncodedDelta, progress: @escaping @Sendable (Double) -> Void
+  ) -> EncodedDelta {
+    let wholes = pair.hasModels ? 1 : 0
+    let meter = ProgressMeter(
+      parts: wholes + PlainTrial.passes, share: trialShare(pair)...finishedShare, progress)
+    let whole =
+      pair.hasModels
+      ? coded(
+        .whole, pair, covers: [], listener: meter.places(part: 0, of: pair.target.count)) : nil
     let smallest = smaller(best, whole)
     // Where the whole is far larger than what covers yield, it is no smaller by itself.
     guard pair.front.layout == nil || pair.target.count <= Self.smallLibrary,
       smallest.bytes.count > pair.target.count / Self.hopeless,
       (whole?.bytes.count ?? 0) / 2 <= smallest.bytes.count
     else { return smallest }
-    return smaller(smallest, PlainTrial.encode(pair.target, keepsBook: pair.keepsBook))
+    let plain = PlainTrial.encode(pair.target, keepsBook: pair.keepsBook) {
+      meter.places(part: wholes + $0, of: pair.target.count)
+    }
+    return smaller(smallest, plain)
   }
 
   /// Whether decoding yields the target.
@@ -83,6 +94,12 @@ package enum DeltaEncoder {
   /// Nor is it for a larger file with a layout: what is known of those was worth more with every one that was tried.
   private static let smallLibrary = 1 << 20
 
+  /// How far all is when the last delta is made and has yet to be compared.
+  private static let finishedShare = 0.98
+
+  /// How far all is when every alignment was tried: with a base that is all but always most of the work.
+  private static func trialShare(_ pair: PreparedPair) -> Double { pair.base.isEmpty ? 0 : 0.8 }
+
   private struct Trial: Sendable {
     let delta: EncodedDelta?
     let covered: Int
@@ -97,7 +114,8 @@ package enum DeltaEncoder {
     let costs = tries ? Self.byteCosts : [Self.byteCosts[0]]
     let rounds = pair.labelRounds
     let results = Guarded<[Int: [Trial]]>([:])
-    let meter = ProgressMeter(parts: thresholds.count * (1 + rounds + costs.count), progress)
+    let meter = ProgressMeter(
+      parts: thresholds.count * (1 + rounds + costs.count), share: 0...trialShare(pair), progress)
     DispatchQueue.concurrentPerform(iterations: thresholds.count) { index in
       let covers = alignedCovers(pair, threshold: thresholds[index], meter)
       var seen: [[Cover]] = []
@@ -158,7 +176,8 @@ package enum DeltaEncoder {
 
   /// Returns nil where the coder refuses, which leaves the target stored.
   private static func coded(
-    _ mode: DeltaMode, _ pair: PreparedPair, covers: [Cover]
+    _ mode: DeltaMode, _ pair: PreparedPair, covers: [Cover],
+    listener: (@Sendable (Int) -> Void)? = nil
   ) -> EncodedDelta? {
     let header = DeltaHeader(
       mode: mode, targetSize: UInt64(pair.target.count), coverCount: UInt64(covers.count))
@@ -170,7 +189,8 @@ package enum DeltaEncoder {
     guard
       let body = try? DeltaBody.encode(
         base: pair.base, target: pair.target, covers: covers, front: pair.front,
-        fields: pair.baseFields, header: header, without: pair.without, book: &book)
+        fields: pair.baseFields, header: header, without: pair.without, book: &book,
+        listener: listener)
     else { return nil }
     return EncodedDelta(bytes: header.encoded + body, header: header, book: book)
   }

@@ -16,7 +16,7 @@ package struct TrainingPair: Sendable {
       known
       ?? pair.chosen(
         DeltaEncoder.alignedCovers(
-          pair, threshold: 8, ProgressMeter(parts: 1 + pair.labelRounds) { _ in }),
+          pair, threshold: 8, ProgressMeter(parts: 1 + pair.labelRounds, share: 0...1) { _ in }),
         byteCost: (2.3, 5))
     header = DeltaHeader(
       mode: covers.isEmpty ? .whole : .delta, targetSize: UInt64(target.count),

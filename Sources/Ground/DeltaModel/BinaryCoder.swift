@@ -22,6 +22,13 @@ package struct BinaryCoder: Sendable {
   /// Where the cost of each bit is noted, if anybody wants to know.
   package var book: CostBook?
 
+  /// Told by an encoder how far it is, now and then: a place that it comes to. None while decoding.
+  var listener: (@Sendable (Int) -> Void)?
+  /// Places between two of which the listener hears.
+  private static let listenerGrain = 1 << 14
+  /// The first place that the listener has not heard of.
+  private var unheard = 0
+
   /// What is read or was written.
   private var bytes: [UInt8]
   /// Offset of the next byte to read, counted on past the end, where zeros are read.
@@ -63,8 +70,15 @@ package struct BinaryCoder: Sendable {
   /// Says what the bits to come are spent on.
   @inline(__always)
   mutating func open(_ cause: CostCause, _ place: Int) {
-    guard book != nil && !isRehearsing else { return }
+    guard !isRehearsing else { return }
+    if listener != nil && place >= unheard { tell(place) }
+    guard book != nil else { return }
     book?.open(cause, place)
+  }
+
+  private mutating func tell(_ place: Int) {
+    unheard = place &+ Self.listenerGrain
+    listener?(place)
   }
 
   /// Codes one bit; `probability` is that of a one in 1/65536, from 1 to 65535.

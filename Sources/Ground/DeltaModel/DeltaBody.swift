@@ -32,10 +32,12 @@ package struct DeltaBody: ~Copyable {
   /// Returns the body of the delta that yields `target` from `base` by way of `covers`.
   package static func encode(
     base: [UInt8], target: [UInt8], covers: [Cover], front: FrontMatter, fields: FieldMap,
-    header: DeltaHeader, without: DeltaAblation = [], book: inout CostBook?
+    header: DeltaHeader, without: DeltaAblation = [], book: inout CostBook?,
+    listener: (@Sendable (Int) -> Void)? = nil
   ) throws(FormatError) -> [UInt8] {
     var coder = BinaryCoder()
     coder.book = book
+    coder.listener = listener
     coder.without = without
     var body = try DeltaBody(
       coder: coder, header: header, base: base, fields: fields, known: (front, covers))

@@ -52,11 +52,15 @@ package struct PlainBody: ~Copyable {
 
   /// Returns the body of the delta that yields `target`, and for each block of `noiseCount` bytes how many
   /// bits it costs beyond eight a byte; blocks of which `noise` is true are coded as noise.
+  ///
+  /// `listener` is told places of the target as they are come to.
   package static func encode(
-    _ target: [UInt8], header: DeltaHeader, noise: [Bool], book: inout CostBook?
+    _ target: [UInt8], header: DeltaHeader, noise: [Bool], book: inout CostBook?,
+    listener: (@Sendable (Int) -> Void)? = nil
   ) throws(FormatError) -> (bytes: [UInt8], excess: [Int]) {
     var coder = BinaryCoder()
     coder.book = book
+    coder.listener = listener
     var body = PlainBody(coder, header, blocks: (target.count + noiseCount - 1) / noiseCount)
     // Filled as the decoder fills it, so that nothing is foretold from what it cannot know.
     var output: [UInt8] = Array(repeating: 0, count: target.count)
