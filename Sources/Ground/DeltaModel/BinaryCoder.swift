@@ -22,7 +22,7 @@ package struct BinaryCoder: Sendable {
   /// Where the cost of each bit is noted, if anybody wants to know.
   package var book: CostBook?
 
-  /// Told by an encoder how far it is, now and then: a place that it comes to. None while decoding.
+  /// Told by an encoder now and then to which place of the target it has come; none while decoding.
   var listener: (@Sendable (Int) -> Void)?
   /// Places between two of which the listener hears.
   private static let listenerGrain = 1 << 14

@@ -1,6 +1,6 @@
 """A target that is coded by itself (docs/format.md, "Delta codec 3: plain")."""
 import prior
-from coder import COUNT_LIMIT, RATE, SQUASH, STRETCH, STRETCH_LIMIT
+from coder import SQUASH, STRETCH, STRETCH_LIMIT
 from inserts import TextWalk, at
 from layout import little
 from models import GOLDEN, FlagModel, ProbabilityMap, context, learn, mix, start, updated, weighted
