@@ -124,7 +124,7 @@ final class Site {
 
   /// How many images are mapped for the slot of `module`.
   func mappedImages(_ module: String) -> Int {
-    let mark = "memfd:hitless:\(slots[module] ?? module) "
+    let mark = "memfd:hitless:\(slots[module] ?? module):"
     let maps = String(decoding: contents(of: "/proc/self/maps") ?? [], as: UTF8.self)
     let inodes = maps.split(separator: "\n").filter { $0.contains(mark) }.map {
       $0.split(separator: " ", omittingEmptySubsequences: true)[4]

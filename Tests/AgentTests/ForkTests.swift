@@ -25,7 +25,7 @@ struct ForkTests {
     let names = Array(site.slots.values)
     func isOurs(_ target: String) -> Bool {
       target == "socket:[\(inode)]" || target.hasPrefix(site.state)
-        || names.contains { target.hasPrefix("/memfd:hitless:\($0) ") }
+        || names.contains { target.hasPrefix("/memfd:hitless:\($0):") }
     }
     let own = try Self.targets(of: "self").filter(isOurs)
     // The log, the directory and that of the objects, and two of each module.

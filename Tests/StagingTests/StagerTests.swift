@@ -163,7 +163,7 @@ struct StagerTests {
 
   private var isMapped: Bool {
     String(decoding: contents(of: "/proc/self/maps") ?? [], as: UTF8.self)
-      .contains("memfd:hitless:\(slot.name) ")
+      .contains("memfd:hitless:\(slot.name):")
   }
 
   @discardableResult

@@ -1,4 +1,5 @@
 import Foundation
+import GTPU
 import TestSupport
 import Testing
 
@@ -43,6 +44,77 @@ extension RunningTests {
     #expect(try daemon.end() == 0)
   }
 
+  /// perf began after the modules were mapped, so all that it has of them is what the kernel calls their files.
+  @Test func `perf names functions of live modules`() throws {
+    let operations = try Operations()
+    let daemon = try RunningDaemon("127.77.0.13", more: operations.arguments)
+    defer { daemon.kill() }
+    let cache = operations.path("cache")
+    let answer = try operations.object("symbols", "--directory", cache)
+    let modules = try #require(answer["modules"] as? [[String: Any]])
+    let qer = try #require(modules.first { $0["module"] as? String == "qer" })
+    let mapping = try #require(qer["mapping"] as? String)
+    let maps = String(decoding: contents(of: "/proc/\(daemon.processID)/maps") ?? [], as: UTF8.self)
+    #expect(maps.contains("\(mapping)\n"))
+    let names = try functions(in: try #require(qer["file"] as? String)).map(\.name)
+    let known = try #require(answer["known_build_ids"] as? String)
+
+    // A packet takes a module less time than lies between two samples: so there may be none in a round.
+    var found = false
+    for round in 0..<20 where !found {
+      guard let samples = try record(daemon, operations.path("\(round).data"), known, cache) else {
+        return print("symbols: perf cannot count here: it is not tried")
+      }
+      found = samples.contains { $0.contains("(\(mapping)") && names.contains(symbol(in: $0)) }
+    }
+    #expect(found)
+    #expect(try daemon.end() == 0)
+  }
+
+  /// What perf says of its samples of two seconds under load, a line each; nil where it cannot take any.
+  private func record(
+    _ daemon: RunningDaemon, _ file: String, _ known: String, _ cache: String
+  ) throws -> [String]? {
+    let recorder = Process()
+    // A thread of a dispatch queue blocks nearly all signals, and so would perf, which hears by one that time is up.
+    let unblocked = """
+      import os, signal, sys
+      signal.pthread_sigmask(signal.SIG_SETMASK, [])
+      os.execv(sys.argv[1], sys.argv[1:])
+      """
+    recorder.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
+    recorder.arguments = [
+      "-c", unblocked, "/usr/bin/perf", "record", "-e", "cpu-clock:u", "-F", "5000", "-o", file,
+      "-p",
+      "\(daemon.processID)", "--", "sleep", "2",
+    ]
+    recorder.standardOutput = FileHandle.nullDevice
+    recorder.standardError = FileHandle.nullDevice
+    guard (try? recorder.run()) != nil else { return nil }
+    let header = GTPUHeader(.packet, teid: 0x1000, pduSession: .init(.uplink, qfi: 9))
+    let packet = header.message(Self.packet([10, 60, 0, 1], [8, 8, 8, 8]))
+    while recorder.isRunning {
+      for _ in 0..<64 { daemon.send(packet) }
+      while daemon.nextFromCoreNow() {}
+    }
+    guard recorder.terminationStatus == 0 else { return nil }
+    let injected = try run(
+      "/usr/bin/perf",
+      ["inject", "--build-ids", "--known-build-ids=\(known)", "-i", file, "-o", "\(file).named"])
+    try #require(injected.status == 0, "\(injected.errors)")
+    let script = try run(
+      "/usr/bin/perf",
+      ["--buildid-dir", cache, "script", "-i", "\(file).named", "-F", "ip,sym,dso"])
+    #expect(script.status == 0, "\(script.errors)")
+    return script.output.split(separator: "\n").map(String.init)
+  }
+
+  /// The name in a line of `perf script`: address, name, and in brackets the file.
+  private func symbol(in line: String) -> String {
+    let words = line.split(separator: " ")
+    return words.count > 1 ? String(words[1]) : ""
+  }
+
   /// Where perf itself would have put the file, it is.
   @Test func `the cache is one that perf and gdb read`() throws {
     let operations = try Operations()
@@ -78,15 +150,20 @@ extension RunningTests {
     try operations.refuse(61, "io", "symbols", "--directory", cache)
   }
 
-  /// The first function of a file, as nm finds it.
+  /// The first function of a file.
   private func function(in file: String) throws -> (name: String, address: UInt)? {
+    try functions(in: file).first
+  }
+
+  /// The functions of a file, as nm finds them.
+  private func functions(in file: String) throws -> [(name: String, address: UInt)] {
     let lines = try run("/usr/bin/nm", ["--defined-only", file]).output.split(separator: "\n")
-    return lines.lazy.compactMap { line -> (String, UInt)? in
+    return lines.compactMap { line -> (String, UInt)? in
       let words = line.split(separator: " ")
       guard words.count == 3, words[1] == "t" || words[1] == "T", !words[2].hasPrefix("_") else {
         return nil
       }
       return UInt(words[0], radix: 16).map { (String(words[2]), $0) }
-    }.first
+    }
   }
 }

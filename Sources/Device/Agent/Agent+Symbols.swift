@@ -15,7 +15,7 @@ extension Agent {
           .named([
             "module": .text(module.name), "version": .text(module.version),
             "build_id": .bytes(module.buildID), "bias": .unsigned(module.bias),
-            "use": .text(use),
+            "use": .text(use), "mapping": module.mappingName.map { .text($0) } ?? .null,
           ])
         }),
     ]

@@ -110,6 +110,21 @@ struct LoadedImage: @unchecked Sendable {
     close(descriptor)
   }
 
+  /// Longest name of a memory file with what the kernel puts around it, in bytes.
+  private static let nameLimit = 512
+
+  /// What the kernel calls the file; the caller keeps the image mapped.
+  var mappingName: String? {
+    var bytes = [UInt8](repeating: 0, count: Self.nameLimit)
+    // SAFETY: the path is NUL-terminated for the call; the buffer has `nameLimit` bytes.
+    let count = unsafe bytes.withUnsafeMutableBytes { buffer in
+      guard let start = buffer.baseAddress else { return -1 }
+      return unsafe readlink("/proc/self/fd/\(descriptor)", start, buffer.count)
+    }
+    guard count > 0, count < bytes.count else { return nil }
+    return String(decoding: bytes[..<count], as: UTF8.self)
+  }
+
   /// The bytes of the file; the caller keeps the image mapped.
   func fileBytes() throws(Refusal) -> [UInt8] {
     var status = stat()

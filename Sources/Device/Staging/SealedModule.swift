@@ -68,10 +68,14 @@ struct SealedModule: ~Copyable {
     "schema 0x\(String(state.id, radix: 16)) of \(state.size) bytes"
   }
 
+  /// So many hexadecimal digits of a module's digest are in the name of its memory file.
+  private static let nameDigits = 16
+
   private static func seal(
     _ bytes: [UInt8], digest: SHA256Digest, slot: String
   ) throws(Refusal) -> SealedMemoryFile {
-    let file = try sealedFile(bytes, slot)
+    // In maps and profiles two versions for one slot are two files.
+    let file = try sealedFile(bytes, "hitless:\(slot):\(digest.hex.prefix(nameDigits))")
     let found: SHA256Digest
     do throws(SystemError) {
       found = SHA256Digest(of: try file.contents())
@@ -87,10 +91,10 @@ struct SealedModule: ~Copyable {
   }
 
   private static func sealedFile(
-    _ bytes: [UInt8], _ slot: String
+    _ bytes: [UInt8], _ name: String
   ) throws(Refusal) -> SealedMemoryFile {
     do throws(SystemError) {
-      return try SealedMemoryFile.seal(bytes, name: "hitless:\(slot)")
+      return try SealedMemoryFile.seal(bytes, name: name)
     } catch {
       throw error.refusal
     }

@@ -14,13 +14,15 @@ struct AgentSymbolsCommand: AgentVerb {
       Modules are mapped from sealed memory files that have no name in the file system. This writes \
       each mapped one, also those that are only kept for a rollback, under its build-id, where perf \
       and gdb look, and a script that tells gdb where in the process each one lies. What is there \
-      already is left as it is.
+      already is left as it is. perf has only the memory files' names; the last line says how to give \
+      it their build-ids.
 
       Examples:
         hitless agent symbols
         gdb -p PID -x ~/.debug/hitless/PID.gdb
         hitless agent symbols --directory /var/tmp/symbols
-        perf --buildid-dir /var/tmp/symbols report
+        perf record -p PID -- sleep 10; perf inject --build-ids --known-build-ids='…' \
+          -i perf.data -o named.data; perf --buildid-dir /var/tmp/symbols report -i named.data
         gdb -iex 'set debug-file-directory /var/tmp/symbols:/usr/lib/debug' UPF core
       """)
 
@@ -61,12 +63,14 @@ struct AgentSymbolsCommand: AgentVerb {
       return try Console.print(
         CBOR.named([
           "directory": .text(cache.directory), "gdb_script": .text(script),
+          "known_build_ids": .text(knownBuildIDs(modules)),
           "modules": .array(
             modules.map {
               .named([
                 "module": .text($0.name), "version": .text($0.version),
                 "build_id": .bytes($0.buildID), "bias": .unsigned($0.bias), "use": .text($0.use),
                 "file": .text(cache.file(of: $0)),
+                "mapping": $0.mapping.map { .text($0) } ?? .null,
               ])
             }),
         ]).json)
@@ -77,6 +81,14 @@ struct AgentSymbolsCommand: AgentVerb {
           + cache.file(of: module))
     }
     try Console.print("for gdb: \(script)")
+    try Console.print(
+      "for perf: perf inject --build-ids --known-build-ids='\(knownBuildIDs(modules))'")
+  }
+
+  /// What `perf inject` wants to be told: build-ids, and what the kernel calls the files that have them.
+  private func knownBuildIDs(_ modules: [LiveModule]) -> String {
+    modules.compactMap { module in module.mapping.map { "\(module.buildID.hex) \($0)" } }
+      .joined(separator: ",")
   }
 }
 
@@ -88,6 +100,8 @@ struct LiveModule {
   /// What is added to addresses of the file.
   let bias: UInt64
   let use: String
+  /// What the kernel calls the memory file it is mapped from, if the agent knows.
+  let mapping: String?
 
   /// Names become parts of paths, so what comes over the socket is not believed.
   init(_ item: [String: CBOR]) throws(Refusal) {
@@ -101,5 +115,11 @@ struct LiveModule {
     self.buildID = buildID
     self.bias = bias
     use = item["use"]?.textValue ?? "mapped"
+    mapping = item["mapping"]?.textValue.flatMap { Self.isPlain($0) ? $0 : nil }
+  }
+
+  /// Whether a name may stand between a shell's quotes and perf's commas.
+  private static func isPlain(_ name: String) -> Bool {
+    name.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7f } && !name.contains { "',\\".contains($0) }
   }
 }
