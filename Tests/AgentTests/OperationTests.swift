@@ -44,6 +44,40 @@ struct ExerciseTests {
     try agent.close()
   }
 
+  @Test func `the end of the time to confirm does not wait for an exercise's next swap`() throws {
+    site.options.confirmTimeout = 500_000_000
+    let agent = try site.start()
+    let worker = try TestWorker(agent)
+    let number = try agent.install(patch: try site.patch())
+    _ = try agent.activate(number)
+    let begin = MonotonicClock.now
+    let report = try agent.exercise(number, count: 4, intervalNanoseconds: 600_000_000_000)
+    #expect(report.swaps == 2 && MonotonicClock.now - begin < 300_000_000_000)
+    #expect(eventually { agent.status().transactionState == .rolledBack })
+    #expect(eventually { worker.results == [31, 31] })
+    worker.stop()
+    try agent.close()
+  }
+
+  @Test func `a freeze takes the candidate of an exercise out of force at once`() throws {
+    let agent = try site.start()
+    let worker = try TestWorker(agent)
+    let number = try agent.install(patch: try site.patch())
+    let swaps = Guarded<UInt64>(0)
+    let thread = try SystemThread.start("test-exercise") {
+      let report = try? agent.exercise(number, count: 4, intervalNanoseconds: 600_000_000_000)
+      swaps.withLock { $0 = report?.swaps ?? 0 }
+    }
+    #expect(eventually { worker.results != [31, 31] && !worker.results.isEmpty })
+    #expect(try agent.freeze(reason: "enough", by: .host) == nil)
+    thread.join()
+    #expect(swaps.withLock { $0 } == 2)
+    #expect(eventually { worker.results == [31, 31] })
+    try agent.release(by: .host)
+    worker.stop()
+    try agent.close()
+  }
+
   @Test func `an exercise of nothing, or without end, is refused`() throws {
     let agent = try site.start()
     expectRefusal(.state) { _ = try agent.exercise(1, count: 5, intervalNanoseconds: 0) }

@@ -23,7 +23,7 @@ struct RolloutTests {
   ) -> RolloutPlan {
     var plan = RolloutPlan()
     plan.kind = kind
-    plan.steps = RolloutPlan.steps(first: first, later: [32_768, RolloutPlan.all])
+    plan.steps = RolloutPlan.steps(kind, first: first, later: [32_768, RolloutPlan.all])
     plan.dwell = 100_000_000
     plan.confirmWithin = 30_000_000_000
     plan.confirmsByItself = confirmsByItself
@@ -91,11 +91,17 @@ struct RolloutTests {
     try expectReplay(atLeast: 1)
   }
 
-  @Test func `a candidate that drops more is rolled back for its health`() throws {
+  /// With one worker there is nobody but itself, at another time, to compare a candidate on it with.
+  @Test(arguments: [
+    (RolloutPlan.Kind.batches, RolloutPlan.Amount.share(6554)), (.workers, .workers(1)),
+  ])
+  func `a candidate that drops more is rolled back for its health`(
+    kind: RolloutPlan.Kind, first: RolloutPlan.Amount
+  ) throws {
     let (agent, signal) = try start()
     let worker = try RolloutWorker(agent, dropSignal: signal)
     let number = try agent.install(patch: try patch { $0.unmarkedConstant = 3 })
-    _ = try agent.activate(number, plan())
+    _ = try agent.activate(number, plan(kind, first))
     #expect(settled(agent) == .rolledBack)
     worker.stop()
     #expect(eventually { log.contains("dropped: ") }, "\(log)")

@@ -49,16 +49,18 @@ final class GuardedNode {
   }
 
   init(
-    workers: Int, packetsAreReadOnly: Bool = false, qer: [UInt8]? = nil,
+    workers: Int, packetsAreReadOnly: Bool = false, qer: [UInt8]? = nil, after: GuardedNode? = nil,
     _ change: (inout AgentOptions) -> Void = { _ in }
   ) throws {
     Self.mapEmptyFile()
     directory = try TemporaryDirectory()
-    key = try SigningKey.generate()
+    key = try after?.key ?? SigningKey.generate()
     base = try qer ?? FaultyModule.image(1)
     // In memory where there is room: a disk would be waited for dozens of times in every test.
     let room = unsafe Glibc.access("/dev/shm", W_OK) == 0 ? "/dev/shm" : directory.path
-    state = "\(room)/hitless-guard-\(getpid())-\(Self.count.add(1, ordering: .relaxed).newValue)"
+    state =
+      after?.state
+      ?? "\(room)/hitless-guard-\(getpid())-\(Self.count.add(1, ordering: .relaxed).newValue)"
     var options = AgentOptions(stateDirectory: state)
     options.trustKeys = [try directory.write("vendor.pub", try key.publicKey.pem)]
     options.product = "upf"
@@ -155,6 +157,12 @@ final class GuardedNode {
     return unsafe mapped == address
   }()
 
+  /// Ends the node in order; what it has on the device is there for one that comes `after` it.
+  func end() throws {
+    try plane.stop()
+    try agent.close()
+  }
+
   deinit {
     try? plane.stop()
     try? agent.close()
@@ -164,9 +172,9 @@ final class GuardedNode {
 
 extension GuardedNode {
   /// Installs a patch to `target` and returns its transaction.
-  func install(_ target: [UInt8]) throws -> UInt64 {
+  func install(_ target: [UInt8], from base: [UInt8]? = nil) throws -> UInt64 {
     var request = PatchRequest(
-      pairs: [PatchRequest.Pair(base: base, target: target, names: ("base", "target"))],
+      pairs: [PatchRequest.Pair(base: base ?? self.base, target: target, names: ("base", "target"))],
       keys: [key])
     request.product = "upf"
     request.release = "r\(sequence)"

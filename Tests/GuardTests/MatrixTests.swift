@@ -1,6 +1,7 @@
 import Agent
 import Guard
 import Journal
+import Probation
 import Refusal
 import TestSupport
 import Testing
@@ -50,6 +51,68 @@ struct MatrixTests {
       node.expectConservation()
       #expect((node.marks[2] ?? 0) > 0)
     }
+  }
+
+  @Test(arguments: Language.allCases, Failure.common)
+  func `a canary that fails is left at once, and no packet is lost`(
+    language: Language, failure: Failure
+  ) throws {
+    for workers in 1...2 {
+      let node = try GuardedNode(workers: workers)
+      let transaction = try node.install(try FaultyModule.image(2, failure, in: language))
+      var plan = RolloutPlan()
+      plan.steps = RolloutPlan.steps(
+        .batches, first: .share(32_768), later: [RolloutPlan.all])
+      _ = try node.agent.activate(transaction, plan)
+      try node.load()
+      // Every other batch is the candidate's: so is that of one of these packets, sooner or later.
+      for _ in 0..<100 where node.agent.lastFault == nil {
+        try node.load(trigger: Array(0..<workers))
+      }
+      expectFault(node, failure, .rolledBack)
+      try node.load(trigger: Array(0..<workers))
+      node.expectConservation()
+      #expect((node.marks[1] ?? 0) > 0)
+      #expect(node.agent.status().counters.rollbacks == 1)
+    }
+  }
+
+  @Test func `one that fails after the host was started on it leads back to what was there before`()
+    throws
+  {
+    let first = try GuardedNode(workers: 1) { $0.guarding.mode = .always }
+    let transaction = try first.install(try FaultyModule.image(2, .segv))
+    _ = try first.agent.activate(transaction)
+    try first.agent.confirm(transaction)
+    try first.load()
+    first.expectConservation()
+    try first.end()
+
+    let node = try GuardedNode(workers: 2, after: first) { $0.guarding.mode = .always }
+    let stable = node.agent.status().stableGeneration
+    try node.load()
+    #expect(Set(node.marks.keys).isSubset(of: [2, 0xffff]), "\(node.marks)")
+    try node.load(trigger: [0, 1])
+    #expect(eventually(within: 60) { node.agent.status().stableGeneration != stable })
+    #expect(node.agent.lastFault?.place?.module == "qer 1.0.2")
+    #expect(eventually(within: 60) { (try? node.confirmedSet())?.abandoned?.number == 1 })
+    try node.load(trigger: [0, 1])
+    node.expectConservation()
+    #expect((node.marks[1] ?? 0) > 0)
+  }
+
+  @Test func `one that fails after another one was exercised leads back as well`() throws {
+    let node = try GuardedNode(workers: 1) { $0.guarding.mode = .always }
+    let stable = node.agent.status().stableGeneration
+    let transaction = try node.install(try FaultyModule.image(2, .segv))
+    _ = try node.agent.activate(transaction)
+    try node.agent.confirm(transaction)
+    let next = try node.install(try FaultyModule.image(3), from: try FaultyModule.image(2, .segv))
+    _ = try node.agent.exercise(next, count: 4, intervalNanoseconds: 0)
+    try node.load(trigger: [0])
+    #expect(eventually(within: 60) { node.agent.status().stableGeneration == stable })
+    try node.load(trigger: [0])
+    node.expectConservation()
   }
 
   @Test(arguments: [Failure.import, .jump])

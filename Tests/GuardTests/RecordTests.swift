@@ -32,7 +32,7 @@ struct RecordTests {
   private var flows: RolloutPlan {
     var plan = RolloutPlan()
     plan.kind = .flows
-    plan.steps = RolloutPlan.steps(first: .share(32_768), later: [RolloutPlan.all])
+    plan.steps = RolloutPlan.steps(.flows, first: .share(32_768), later: [RolloutPlan.all])
     plan.dwell = 20_000_000_000
     return plan
   }

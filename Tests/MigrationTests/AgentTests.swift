@@ -80,7 +80,7 @@ struct MigratingAgentTests {
     let workers = try site.startWorkers()
     let number = try site.install()
     var plan = LedgerSite.plan()
-    plan.steps = RolloutPlan.steps(first: .share(6554), later: [RolloutPlan.all])
+    plan.steps = RolloutPlan.steps(.flows, first: .share(6554), later: [RolloutPlan.all])
     plan.dwell = 20_000_000_000
     _ = try agent.activate(number, plan, eagerRecords: 0)
     for worker in workers { worker.pass(2000) }

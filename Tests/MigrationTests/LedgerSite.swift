@@ -118,7 +118,7 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
   static func plan(_ kind: RolloutPlan.Kind = .flows) -> RolloutPlan {
     var plan = RolloutPlan()
     plan.kind = kind
-    plan.steps = RolloutPlan.steps(first: .share(6554), later: [32_768, RolloutPlan.all])
+    plan.steps = RolloutPlan.steps(.flows, first: .share(6554), later: [32_768, RolloutPlan.all])
     plan.dwell = 200_000_000
     plan.confirmWithin = 60_000_000_000
     plan.thresholds.minimumPackets = 1

@@ -10,6 +10,14 @@ struct HealthTests {
   @Test func `more errors are unhealthy, fewer are not`() {
     #expect(isUnhealthy(input(Side(), Side(errors: 900)).verdict(), "failed"))
     #expect(input(Side(errors: 900), Side(errors: 0)).verdict() == .healthy)
+    // A drop in ten thousand need not matter; an error where there was none does.
+    let many = (
+      Side(packets: 100_000_000, drops: 0, errors: 0),
+      Side(packets: 100_000_000, drops: 0, errors: 10_000)
+    )
+    #expect(isUnhealthy(input(many.0, many.1).verdict(), "failed"))
+    let chance = (Side(errors: 0), Side(errors: 1))
+    #expect(input(chance.0, chance.1).verdict() == .healthy)
   }
 
   @Test func `more drops are unhealthy, and far fewer are as suspicious`() {

@@ -98,15 +98,15 @@ struct RolloutTests {
   func `steps below the first are left out, and stable is watched before everything changes`() {
     let all = RolloutPlan.all
     #expect(
-      RolloutPlan.steps(first: .share(3277), later: [655, 6554, all])
+      RolloutPlan.steps(.batches, first: .share(3277), later: [655, 6554, all])
         == [.share(3277), .share(6554), .share(all)])
     #expect(
-      RolloutPlan.steps(first: .workers(1), later: [655, all])
-        == [.workers(1), .share(655), .share(all)])
-    #expect(RolloutPlan.steps(first: nil, later: [all]) == [.share(0), .share(all)])
+      RolloutPlan.steps(.workers, first: .workers(1), later: [655, all])
+        == [.share(0), .workers(1), .share(655), .share(all)])
+    #expect(RolloutPlan.steps(.batches, first: nil, later: [all]) == [.share(0), .share(all)])
     // Who asks for half and then for a quarter has made a mistake: nothing of it is done.
     var falling = RolloutPlan()
-    falling.steps = RolloutPlan.steps(first: .share(655), later: [655, all / 2, all / 4, all])
+    falling.steps = RolloutPlan.steps(.batches, first: .share(655), later: [655, all / 2, all / 4, all])
     #expect(falling.flaw?.message == "a step of the rollout is not more than the one before")
   }
 

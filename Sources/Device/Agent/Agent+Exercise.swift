@@ -24,6 +24,9 @@ package struct ExerciseReport: Sendable {
 }
 
 extension Agent {
+  /// What an exercise is called.
+  static let exerciseOperation = "exercise"
+
   /// Most swaps of one exercise.
   package static let exerciseLimit: UInt64 = 10_000_000
 
@@ -38,7 +41,7 @@ extension Agent {
     guard (1...Self.exerciseLimit).contains(count) else {
       throw Refusal(.limit, "an exercise has 1 to \(Self.exerciseLimit) swaps", found: "\(count)")
     }
-    return try exclusively("exercise", number) { () throws(Refusal) in
+    return try exclusively(Self.exerciseOperation, number) { () throws(Refusal) in
       let (running, transaction) = try current(number, in: [.staged, .active, .rolledBack])
       guard transaction.state != .active || transaction.rollout == nil else {
         throw Refusal(
@@ -75,14 +78,20 @@ extension Agent {
         let toCandidate = (index % 2 == 0) == (transaction.state != .active)
         // As an activation and a rollback do.
         if toCandidate { announce(transaction.generation, in: running.domain) }
-        let publication = try running.domain.publish(
-          stable: running.stable, candidate: toCandidate ? transaction.generation : nil)
+        let publication =
+          toCandidate
+          ? try running.domain.publish(
+            stable: running.stable, candidate: transaction.generation,
+            deadline: transaction.confirmBy ?? 0)
+          : try publish(stable: running.stable, above: running.fallback, in: running.domain)
         measured.add(
           publication,
           running.domain.waitForGrace(publication, timeout: options.graceTimeout))
         if isExerciseOver(index) { break }
         if intervalNanoseconds > 0 {
-          _ = state.wait(until: .after(intervalNanoseconds)) { $0.isClosed ? true : nil }
+          let confirmBy = transaction.confirmBy.map { Deadline.at($0) }
+          let pause = min(intervalNanoseconds, confirmBy?.remaining ?? .max)
+          _ = state.wait(until: .after(pause)) { $0.endsExercise ? true : nil }
         }
       }
       let report = measured.report
@@ -98,10 +107,20 @@ extension Agent {
   /// Only after a pair of swaps, so that the candidate stands where it stood.
   private func isExerciseOver(_ index: UInt64) -> Bool {
     guard index % 2 == 1 else { return false }
-    return state.withLock { state in
-      state.isClosed || state.transaction?.confirmBy.map { Deadline.at($0).hasPassed } ?? false
-        || state.transaction?.faults ?? 0 > 0 || state.protection.frozen != nil
-    }
+    return state.withLock { $0.endsExercise }
+  }
+}
+
+extension Agent.State {
+  /// Whether an exercise has to end, and nobody waits for the next swap: the candidate in force goes out at once.
+  fileprivate var endsExercise: Bool {
+    isClosed || transaction?.confirmBy.map { Deadline.at($0).hasPassed } ?? false
+      || transaction?.faults ?? 0 > 0 || protection.frozen != nil
+  }
+
+  /// Whether the candidate may be in force at this moment.
+  var mayServeCandidate: Bool {
+    transaction?.state == .active || operation == Agent.exerciseOperation
   }
 }
 

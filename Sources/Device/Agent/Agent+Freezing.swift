@@ -49,9 +49,7 @@ extension Agent {
     let isAlive = state.withLock { state -> Bool in
       guard !state.isClosed else { return false }
       state.protection.frozen = hold
-      if let transaction = state.transaction, transaction.state == .active {
-        transaction.generation.breaker.open()
-      }
+      if state.mayServeCandidate { state.transaction?.generation.breaker.open() }
       return true
     }
     guard isAlive else { throw Refusal(.state, "the agent was closed") }

@@ -61,7 +61,8 @@ extension Agent {
 
   /// How many workers a plan begins with: a share of them is never less.
   private func firstWorkers(_ plan: RolloutPlan) -> Int {
-    if case .workers(let count)? = plan.steps.first { Int(count) } else { 0 }
+    for case .workers(let count) in plan.steps { return Int(count) }
+    return 0
   }
 }
 

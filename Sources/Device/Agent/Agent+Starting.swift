@@ -37,11 +37,14 @@ extension Agent {
       let modules = try firstModules(slots, domain)
       try defineStates(in: domain, for: modules)
       let stable = try domain.makeGeneration(modules.map(\.module))
-      let publication = try domain.publish(stable: stable)
+      let fallback = setBefore(modules, slots, domain)
+      if fallback != nil { try beginGuarding(in: domain) }
+      let publication = try publish(stable: stable, above: fallback, in: domain)
       let server = try controlServer()
       state.withLock {
         $0.running = Running(
-          domain: domain, stable: stable, modules: modules, server: server)
+          domain: domain, stable: stable, modules: modules, fallback: fallback,
+          retired: fallback.map { [$0.generation] } ?? [], server: server)
         $0.metrics.notePublication(publication.sequence, at: publication.startNanoseconds)
       }
       startGoldenCheck()
@@ -85,6 +88,36 @@ extension Agent {
       throw error
     }
     return modules
+  }
+
+  /// Maps the set before the confirmed one, for a guard that stays on; nil where nobody would go back to it.
+  ///
+  /// Where it cannot be mapped any more, or cannot read the records, the start goes on without it, and says so.
+  private func setBefore(
+    _ modules: [StagedModule], _ slots: [SlotOptions], _ domain: SwapDomain
+  ) -> Fallback? {
+    let confirmed = journal.confirmed
+    guard options.guarding.mode == .always, let before = confirmed.fallback else { return nil }
+    var staged: [StagedModule] = []
+    do throws(Refusal) {
+      let all = try zip(slots, modules).map { (slot, current) throws(Refusal) in
+        let name = slot.requirement.name
+        if before.modules[name] == confirmed.modules[name] { return current }
+        let module = try firstModule(of: slot, before, domain)
+        staged.append(module)
+        for state in module.facts.states where !current.facts.states.contains(state) {
+          throw Refusal(
+            .notForTarget, "'\(module.facts.name)' uses records in a layout that is gone", at: name)
+        }
+        return module
+      }
+      return Fallback(
+        generation: try domain.makeGeneration(all.map(\.module)), modules: all)
+    } catch {
+      for module in staged { try? domain.unload(module.module) }
+      note("unguarded", 0, "confirmed code is not guarded: the set before it: \(error)")
+      return nil
+    }
   }
 
   private func firstModule(

@@ -50,6 +50,7 @@ extension Agent {
     try journal.beginTrial(transaction.trial)
     let (publication, rollout) = try onTrial { () throws(Refusal) in
       try beginGuarding(in: running.domain)
+      if plan != nil || shadow != nil || options.confirmBy != nil { try startTimer() }
       announce(transaction.generation, in: running.domain)
       state.withLock { state in
         state.transaction?.shadow = shadow
@@ -71,7 +72,6 @@ extension Agent {
       return (publication, nil)
     }
     state.withLock { $0.counters.activations += 1 }
-    startTimerIfNeeded()
     return PublishedSwap(
       running.domain, publication, number, "activated",
       detail: shadow.map { "in shadow, \($0.plan.shareText) of batches" } ?? rollout?.stepText)
@@ -191,7 +191,10 @@ extension Agent {
       } else if let migration {
         running.domain.keep(migration.settledNew)
       }
+      let hasFaulted = hasFault(transaction.generation, in: running.domain)
       state.withLock { state in
+        // Who has frozen the agent after it was written down came too late for this candidate, which is stable now.
+        if !hasFaulted { transaction.generation.breaker.close() }
         state.running?.fallback = fallback
         state.transaction?.state = .confirmed
         state.transaction?.confirmBy = nil
@@ -221,6 +224,8 @@ extension Agent {
   ) throws(Refusal) -> Migration? {
     try finishMigration(transaction, running)
     do throws(Refusal) {
+      // Last of all: who has frozen the agent meanwhile waits for this to end, and gets the candidate out.
+      try requireUnfrozen()
       try persist(transaction)
     } catch {
       try unfinish(transaction, running)

@@ -40,23 +40,26 @@ extension Agent {
   /// How long the timer waits after something that was refused.
   private static let timerPause: UInt64 = 100_000_000
 
-  /// Starts the dead-man timer when something waits to be decided and it does not run yet.
+  /// Starts the dead-man timer if it does not run yet, before there is anything for it to wait for.
   ///
-  /// It is a thread of its own, independent of whoever asked for the activation, and ends when nothing
-  /// waits any more.
-  func startTimerIfNeeded() {
+  /// It is a thread of its own, independent of whoever asked for the activation, and ends when nothing waits any
+  /// more. Call it within an operation, and before anything is published: throws where there is no thread, and
+  /// nobody would look at the candidate.
+  func startTimer() throws(Refusal) {
     let isNeeded = state.withLock { state -> Bool in
-      guard state.due != nil, state.timer == .idle else { return false }
-      state.timer = .running
-      return true
+      defer { state.timer = .running }
+      return state.timer == .idle
     }
     guard isNeeded else { return }
     do throws(SystemError) {
-      try SystemThread.start("hitless-timer", at: options.threads) { [self] in runTimer() }
-        .detach()
+      try SystemThread.start("hitless-timer", at: options.threads) { [self] in
+        // What it is for is known when the operation is over.
+        _ = state.wait(until: .after(.max)) { $0.operation == nil || $0.due != nil ? true : nil }
+        runTimer()
+      }.detach()
     } catch {
       state.withLock { $0.timer = .idle }
-      note("overdue", 0, "no thread for the confirm timer: \(error)")
+      throw error.refusal
     }
   }
 

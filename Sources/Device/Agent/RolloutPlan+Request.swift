@@ -20,7 +20,7 @@ extension RolloutPlan {
     let all = Self.all
     // As much as is bearable between two looks at what may be wrong with everybody.
     let defaults = first == nil && arguments["canary"] == nil ? [all] : [all / 10, all / 2, all]
-    steps = Self.steps(first: first, later: later ?? defaults)
+    steps = Self.steps(kind, first: first, later: later ?? defaults)
     if let dwell = try arguments.number("dwell_ns") { self.dwell = dwell }
     if let within = try arguments.number("confirm_within_ns") { confirmWithin = within }
     confirmsByItself = arguments["auto_confirm"]?.boolValue ?? false

@@ -15,7 +15,7 @@ extension RolloutPlan {
     self.kind = kind
     let workers = unsafe activation.first_workers
     steps = Self.steps(
-      first: workers > 0 ? .workers(workers) : nil, later: unsafe try Self.shares(activation))
+      kind, first: workers > 0 ? .workers(workers) : nil, later: unsafe try Self.shares(activation))
     if unsafe activation.dwell_ns > 0 { dwell = unsafe activation.dwell_ns }
     if unsafe activation.confirm_within_ns > 0 {
       confirmWithin = unsafe activation.confirm_within_ns
@@ -46,6 +46,7 @@ extension HealthThresholds {
       (\.deviationsMilli, activation.deviations_milli),
       (\.ratePermille, activation.rate_permille),
       (\.rateFloorMicro, activation.rate_floor_micro),
+      (\.errorFloorMicro, activation.error_floor_micro),
       (\.medianPermille, activation.median_permille),
       (\.tailPermille, activation.tail_permille),
       (\.timeFloorNanoseconds, activation.time_floor_ns),

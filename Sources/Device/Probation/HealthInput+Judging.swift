@@ -78,10 +78,11 @@ extension HealthInput {
     }
     let old = Proportion(count: before, of: packetsBefore)
     let new = Proportion(count: after, of: packetsAfter)
-    if isFar(new, above: old) {
+    let floor = kind == .errors ? thresholds.errorFloorMicro : thresholds.rateFloorMicro
+    if isFar(new, above: old, floor: floor) {
       return unhealthy(name, "\(new) of the candidate's packets, \(old) of stable's")
     }
-    if kind == .drops && isFar(old, above: new) {
+    if kind == .drops && isFar(old, above: new, floor: floor) {
       return unhealthy(name, "only \(new) of the candidate's packets, \(old) of stable's")
     }
     return .healthy
@@ -91,9 +92,9 @@ extension HealthInput {
     .unhealthy(HealthFinding(subject: subject, detail: detail))
   }
 
-  /// Whether `high` is above `low` by more than chance, and by so much that it matters.
-  private func isFar(_ high: Proportion, above low: Proportion) -> Bool {
-    let floor = Double(thresholds.rateFloorMicro) / 1_000_000
+  /// Whether `high` is above `low` by more than chance, and by so much, `micro` millionths, that it matters.
+  private func isFar(_ high: Proportion, above low: Proportion, floor micro: UInt64) -> Bool {
+    let floor = Double(micro) / 1_000_000
     let ratio = Double(thresholds.ratePermille) / 1000
     guard high.rate > low.rate * ratio, high.rate > low.rate + floor else { return false }
     return high.deviations(above: low) > neededDeviations

@@ -13,6 +13,8 @@ package struct HealthThresholds: Equatable, Sendable {
   package var ratePermille: UInt64 = 1250
   /// How many millionths it must lie above it, as well.
   package var rateFloorMicro: UInt64 = 1000
+  /// The same for errors, of which a module without a fault has none.
+  package var errorFloorMicro: UInt64 = 10
   /// How many thousandths of stable's median the candidate's must be at least.
   package var medianPermille: UInt64 = 1250
   /// The same for the 95th and the 99th percentile.
@@ -42,6 +44,7 @@ package struct HealthThresholds: Equatable, Sendable {
     Field(name: "deviations-milli", path: \.deviationsMilli, range: 1000...1_000_000),
     Field(name: "rate-permille", path: \.ratePermille, range: 1000...limit),
     Field(name: "rate-floor-micro", path: \.rateFloorMicro, range: 0...1_000_000),
+    Field(name: "error-floor-micro", path: \.errorFloorMicro, range: 0...1_000_000),
     Field(name: "median-permille", path: \.medianPermille, range: 1000...limit),
     Field(name: "tail-permille", path: \.tailPermille, range: 1000...limit),
     Field(name: "time-floor-ns", path: \.timeFloorNanoseconds, range: 0...limit),

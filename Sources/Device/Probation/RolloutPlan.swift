@@ -58,12 +58,15 @@ package struct RolloutPlan: Equatable, Sendable {
 
 extension RolloutPlan {
   /// The steps that `first` and the shares in `later` make: those at the beginning that are not more than `first`
-  /// are left out, and if the first is everything, a step of nothing comes before it, so that stable has figures.
-  package static func steps(first: Amount?, later: [UInt32]) -> [Amount] {
+  /// are left out, and if the first is everything, or may be because it is one of workers, of which there may be no
+  /// others with anything to do, a step of nothing comes before it, so that stable has figures.
+  package static func steps(_ kind: Kind, first: Amount?, later: [UInt32]) -> [Amount] {
     var steps = first.map { [$0] } ?? []
     let least: UInt32 = if case .share(let share) = first { share } else { 0 }
     steps += later.drop { $0 <= least }.map(Amount.share)
-    if steps.first?.isEverything ?? false { steps.insert(.share(0), at: 0) }
+    if let first = steps.first, kind == .workers && !first.isNothing || first.isEverything {
+      steps.insert(.share(0), at: 0)
+    }
     return steps
   }
 
@@ -102,7 +105,10 @@ extension RolloutPlan {
     var last: UInt32?
     for (index, step) in steps.enumerated() {
       switch step {
-      case .workers(let count): guard index == 0, count > 0, kind == .workers else { return false }
+      case .workers(let count):
+        guard index == 0 || index == 1 && last == 0, count > 0, kind == .workers else {
+          return false
+        }
       case .share(let share):
         guard share <= Self.all, last.map({ share > $0 }) ?? true else { return false }
         guard share > 0 || index == 0 else { return false }

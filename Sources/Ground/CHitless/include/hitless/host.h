@@ -191,6 +191,8 @@ struct hitless_activation {
   /// Of a patch that migrates records: up to so many are moved as soon as all flows are the candidate's, more
   /// when they are needed; 0: 65 536.
   uint64_t eager_records;
+  /// As `rate_floor_micro`, for errors; 0: the default.
+  uint64_t error_floor_micro;
 };
 
 /// Where a transaction stands.
