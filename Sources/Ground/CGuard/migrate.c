@@ -154,12 +154,21 @@ static int is_fresh(const void *record, uint32_t size) {
   return memcmp(record, zeros, size) == 0;
 }
 
-/// Takes a claim back whose record was used meanwhile.
-static void give_up(uint32_t *mark) {
+/// Takes a claim back whose record was used meanwhile, unless a worker that cannot wait has it by now.
+static void give_up(uint32_t *mark, uint32_t claim) {
   uint32_t now = __atomic_load_n(mark, __ATOMIC_RELAXED);
-  while (!__atomic_compare_exchange_n(mark, &now, now & ~(CLAIM | TOUCHED), 1, __ATOMIC_RELEASE,
-                                      __ATOMIC_RELAXED)) {
+  while ((now & CLAIM) == claim && !__atomic_compare_exchange_n(mark, &now, now & ~(CLAIM | TOUCHED), 1,
+                                                                __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
   }
+}
+
+/// Whether nobody has used a record since the caller claimed it: then what was read of it meanwhile is whole.
+///
+/// Ordering: release; pairs with the acquire of whoever uses the record next. What the caller has read of it
+/// comes before what is written to it then.
+static int is_undisturbed(uint32_t *mark, uint32_t claimed) {
+  uint32_t expected = claimed;
+  return __atomic_compare_exchange_n(mark, &expected, claimed, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
 
 /// Moves a record that the caller has claimed from `from`; returns the mark that was put in force, 0xff when
@@ -181,6 +190,11 @@ static uint32_t move(struct hitless_guard *guard, const struct hitless_state_tab
   int is_unused = is_fresh(place_of(table, from, record), table->areas[from].record_size);
   int is_moved = is_unused || convert(guard, table, from, to, record, result, &outcome);
   uint32_t place = to;
+  // What a record falls back to whose hook fails later on is written over only with what is whole.
+  if (to == HITLESS_RECORD_OLD && !is_undisturbed(mark, from | claim)) {
+    give_up(mark, claim);
+    return 0xff;
+  }
   if (is_unused && !is_fresh(target, size)) {
     memset(target, 0, size);
   } else if (!is_unused && is_moved) {
@@ -191,10 +205,7 @@ static uint32_t move(struct hitless_guard *guard, const struct hitless_state_tab
   }
   uint32_t expected = from | claim;
   if (!__atomic_compare_exchange_n(mark, &expected, place + add, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-    // Stolen by a worker that cannot wait, or used where it was.
-    if ((expected & CLAIM) == claim) {
-      give_up(mark);
-    }
+    give_up(mark, claim);
     // What the hook has said of it does not count either: it may have seen half of what was being written.
     return 0xff;
   }
@@ -294,7 +305,7 @@ static void settle_back(const struct hitless_state_table *table, uint64_t record
   uint32_t expected = HITLESS_RECORD_BACK | CLAIM_OF_SWEEP;
   if (!__atomic_compare_exchange_n(mark, &expected, HITLESS_RECORD_OLD, 0, __ATOMIC_ACQ_REL,
                                    __ATOMIC_RELAXED)) {
-    give_up(mark);
+    give_up(mark, CLAIM_OF_SWEEP);
   }
 }
 
