@@ -76,14 +76,7 @@ extension Agent {
       // The number of swaps is made even, so that the candidate ends where it began.
       for index in 0..<(count + count % 2) {
         let toCandidate = (index % 2 == 0) == (transaction.state != .active)
-        // As an activation and a rollback do.
-        if toCandidate { announce(transaction.generation, in: running.domain) }
-        let publication =
-          toCandidate
-          ? try running.domain.publish(
-            stable: running.stable, candidate: transaction.generation,
-            deadline: transaction.confirmBy ?? 0)
-          : try publish(stable: running.stable, above: running.fallback, in: running.domain)
+        let publication = try turn(to: toCandidate ? transaction : nil, running)
         measured.add(
           publication,
           running.domain.waitForGrace(publication, timeout: options.graceTimeout))
@@ -102,6 +95,18 @@ extension Agent {
 }
 
 extension Agent {
+  /// Puts a candidate in force, or stable as it was before, as an activation and a rollback do.
+  private func turn(
+    to candidate: Transaction?, _ running: Running
+  ) throws(Refusal) -> Publication {
+    guard let candidate else {
+      return try publish(stable: running.stable, above: running.fallback, in: running.domain)
+    }
+    announce(candidate.generation, in: running.domain)
+    return try running.domain.publish(
+      stable: running.stable, candidate: candidate.generation, deadline: candidate.confirmBy ?? 0)
+  }
+
   /// Whether an exercise ends early: the agent closes, the candidate was not confirmed in time, or it has faulted.
   ///
   /// Only after a pair of swaps, so that the candidate stands where it stood.
