@@ -1,4 +1,5 @@
 import Agent
+import Guard
 import HotSwap
 import Probation
 import Refusal
@@ -252,6 +253,23 @@ struct MigratingAgentTests {
     for worker in again { worker.stop() }
   }
 
+  /// The kernel does not take pages back from such a host: what was there used to stay.
+  @Test func `the side area is emptied, too, of a host that has locked its memory`() throws {
+    let site = try LedgerSite(records: 1000)
+    site.hasSideArea = true
+    let agent = try site.start()
+    let workers = try site.startWorkers()
+    let number = try site.installSide()
+    _ = try agent.activate(number)
+    try site.lockSideArea()
+    for worker in workers { worker.pass() }
+    expectNothingLost(workers)
+    try agent.rollback(number)
+    #expect(try site.sidePackets() > 0)
+    _ = try agent.activate(number)
+    #expect(try site.sidePackets() == 0)
+  }
+
   @Test func `a host without the side area refuses who needs one`() throws {
     let site = try LedgerSite(records: 100)
     let agent = try site.start()
@@ -273,5 +291,63 @@ struct MigratingAgentTests {
     let again = try site.startWorkers()
     expectNothingLost(again)
     #expect(again.allSatisfy { $0.byCandidate == 0 })
+  }
+
+  /// What may become of a trial above a patch that was confirmed and is guarded still.
+  enum Trial: CaseIterable {
+    case refused, rolledBack, exercised
+  }
+
+  /// The guard had nothing to go back to afterwards: the next fault would have been the host's end.
+  @Test(arguments: Trial.allCases)
+  func `what was confirmed stays guarded after the trial of another patch`(trial: Trial) throws {
+    let site = try LedgerSite(records: 500)
+    site.options.guarding.mode = .always
+    if trial == .refused { site.options.graceTimeout = 100_000_000 }
+    let agent = try site.start()
+    let first = try site.installHot(["POISONED"])
+    _ = try agent.activate(first)
+    try agent.confirm(first)
+    let before = try site.generations()
+    try #require(before.guarded != nil)
+    let worker = LoadedWorker(site)
+    try carryOut(trial, on: site, agent, worker)
+    try #require(try site.generations() == before)
+    worker.run(20)
+    worker.poison()
+    let isReverted = eventually {
+      worker.run()
+      return site.audit.contains("\"reverted\"")
+    }
+    #expect(isReverted)
+    #expect(try site.generations() == (before.stable, nil))
+    try worker.rise()
+    expectNothingLost([worker])
+    #expect(site.wrongRecords([worker]) == 0)
+  }
+
+  /// Afterwards the calling thread is the worker's.
+  private func carryOut(
+    _ trial: Trial, on site: LedgerSite, _ agent: Agent, _ worker: LoadedWorker
+  ) throws {
+    let base = ["POISONED"]
+    switch trial {
+    case .refused:
+      let number = try site.install(from: base, sequence: 3)
+      // It runs no batch, so no record can be moved.
+      try worker.sit()
+      let refused = #expect(throws: Refusal.self) { _ = try agent.activate(number) }
+      #expect(refused?.kind == .busy)
+      return
+    case .rolledBack:
+      let number = try site.install(from: base, sequence: 3)
+      _ = try agent.activate(number)
+      try agent.rollback(number)
+      #expect(!agent.isMigrating)
+    case .exercised:
+      let number = try site.installHot(["REVISION=1"], from: base, sequence: 3)
+      _ = try agent.exercise(number, count: 2, intervalNanoseconds: 0)
+    }
+    try worker.sit()
   }
 }

@@ -76,11 +76,15 @@ final class Ledger: Sendable {
   let candidate: Generation
   let recordCount: UInt64
 
-  init(records: UInt64, candidate macros: [String] = []) throws {
+  /// Sanitizers and a loaded machine take their time; a loop takes longer.
+  static let budget: UInt64 = Sanitizer.isThread ? 5_000_000_000 : 200_000_000
+
+  init(
+    records: UInt64, candidate macros: [String] = [], budget: UInt64 = Ledger.budget
+  ) throws {
     recordCount = records
     var options = GuardOptions()
-    // Sanitizers and a loaded machine take their time; a loop takes longer.
-    options.batchBudget = Sanitizer.isThread ? 5_000_000_000 : 200_000_000
+    options.batchBudget = budget
     room = try GuardRoom(options)
     domain = SwapDomain(slotCount: 1, room: room, poisonsRetiredMemory: true)
     let table = try StateDefinition(
@@ -104,19 +108,40 @@ final class Ledger: Sendable {
     return migration
   }
 
+  /// A ledger with a migration that its one worker, the calling thread, knows of.
+  static func begun(
+    _ records: UInt64 = 1000, _ macros: [String] = [], budget: UInt64 = Ledger.budget
+  ) throws -> (Ledger, LoadedWorker, Migration) {
+    let ledger = try Ledger(records: records, candidate: macros, budget: budget)
+    let worker = LoadedWorker(ledger)
+    try worker.sit()
+    worker.run(100)
+    let migration = try ledger.domain.prepareMigration([change], to: ledger.candidate)
+    let publication = try ledger.give(0, migration)
+    worker.run(100)
+    try ledger.pass(publication)
+    return (ledger, worker, migration)
+  }
+
   /// Gives the candidate so many of 65 536 flows.
-  func give(_ share: UInt32, _ migration: Migration) throws {
-    _ = try domain.publish(
+  @discardableResult
+  func give(_ share: UInt32, _ migration: Migration) throws -> Publication {
+    try domain.publish(
       stable: stable, candidate: candidate, placement: .flows(share), states: migration.forward)
+  }
+
+  /// Lets records go back from the next batch of each worker on.
+  @discardableResult
+  func takeBack(_ migration: Migration) throws -> Publication {
+    try domain.publish(
+      stable: stable, candidate: candidate, placement: .flows(0), states: migration.back)
   }
 
   /// Goes back, until every record has; returns how many have not.
   @discardableResult
   func goBack(_ migration: Migration) throws -> UInt64 {
     migration.halt()
-    try pass(
-      domain.publish(
-        stable: stable, candidate: candidate, placement: .flows(0), states: migration.back))
+    try pass(takeBack(migration))
     let missing = domain.sweep(migration, to: .stable, until: Self.soon)
     try pass(domain.publish(stable: stable, states: migration.settledOld))
     return missing

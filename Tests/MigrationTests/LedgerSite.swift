@@ -3,6 +3,7 @@ import CHitless
 import CMigrationLoad
 import DeltaEncoder
 import Generator
+import Glibc
 import Guard
 import HotSwap
 import PatchFormat
@@ -40,7 +41,7 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
     options.product = "upf"
     options.probe = try BuiltProduct.path("hitless-probe")
     options.graceTimeout = 10_000_000_000
-    options.guarding.batchBudget = Sanitizer.isThread ? 5_000_000_000 : 200_000_000
+    options.guarding.batchBudget = Ledger.budget
     try directory.write("ledger.so", try LedgerModule.image([]))
   }
 
@@ -71,10 +72,28 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
     return agent
   }
 
-  /// A patch from the first layout to the second, installed.
-  func install(_ macros: [String] = [], sequence: UInt64 = 2) throws -> UInt64 {
+  /// A patch from the first layout to the second, installed; `base` are the macros of what is in force.
+  func install(
+    _ macros: [String] = [], from base: [String] = [], sequence: UInt64 = 2
+  ) throws -> UInt64 {
+    try install(base, ["SCHEMA=2"] + macros, sequence, .hotWithMigration)
+  }
+
+  /// A patch that keeps more beside the first layout, installed.
+  func installSide() throws -> UInt64 { try install([], ["SIDE"], 2, .hot) }
+
+  /// A patch that changes nothing about records, installed.
+  func installHot(
+    _ macros: [String], from base: [String] = [], sequence: UInt64 = 2
+  ) throws -> UInt64 {
+    try install(base, macros, sequence, .hot)
+  }
+
+  private func install(
+    _ base: [String], _ target: [String], _ sequence: UInt64, _ upgradeClass: UpgradeClass
+  ) throws -> UInt64 {
     let pair = PatchRequest.Pair(
-      base: try LedgerModule.image([]), target: try LedgerModule.image(["SCHEMA=2"] + macros),
+      base: try LedgerModule.image(base), target: try LedgerModule.image(target),
       names: ("base", "target"))
     var request = PatchRequest(pairs: [pair], keys: [key])
     request.product = "upf"
@@ -83,35 +102,50 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
     // What is tried here is not how small a patch is.
     request.effort = .quick
     let built = try PatchBuilder.build(request)
-    #expect(built.manifest.upgradeClass == .hotWithMigration)
-    return try #require(agent).install(patch: built.bytes)
-  }
-
-  /// A patch that keeps more beside the first layout, installed.
-  func installSide() throws -> UInt64 {
-    let pair = PatchRequest.Pair(
-      base: try LedgerModule.image([]), target: try LedgerModule.image(["SIDE"]),
-      names: ("base", "target"))
-    var request = PatchRequest(pairs: [pair], keys: [key])
-    request.product = "upf"
-    request.release = "side"
-    request.sequence = 2
-    request.effort = .quick
-    let built = try PatchBuilder.build(request)
-    #expect(built.manifest.upgradeClass == .hot)
+    #expect(built.manifest.upgradeClass == upgradeClass)
     return try #require(agent).install(patch: built.bytes)
   }
 
   /// How many packets stand in the side area, as any worker finds it.
   func sidePackets() throws -> UInt64 {
-    let worker = unsafe try registerWorker(name: "reader")
-    defer { try? unsafe unregisterWorker(worker) }
-    guard let table = unsafe hitless_enter(worker).pointee.states?.pointee.tables[1],
-      let records = unsafe table.areas.0.records?.assumingMemoryBound(to: load_side.self)
-    else { throw Refusal(.state, "there is no side area") }
+    let records = unsafe try sideRecords()
     return (0..<Int(recordCount)).reduce(0) { sum, record in
       unsafe sum + records[record].packets
     }
+  }
+
+  /// Does for the side area what `mlockall` does for all memory of a host.
+  func lockSideArea() throws {
+    let records = unsafe try sideRecords()
+    let status = unsafe mlock(records, Int(recordCount) * MemoryLayout<load_side>.stride)
+    try #require(status == 0)
+  }
+
+  private func sideRecords() throws -> UnsafeMutablePointer<load_side> {
+    unsafe try withView { view in
+      guard let table = unsafe view.pointee.states?.pointee.tables[1],
+        let records = unsafe table.areas.0.records?.assumingMemoryBound(to: load_side.self)
+      else { throw Refusal(.state, "there is no side area") }
+      return unsafe records
+    }
+  }
+
+  /// What is in force, as any worker finds it: the generation to fall back to, and the one under guard.
+  func generations() throws -> (stable: UInt64, guarded: UInt64?) {
+    unsafe try withView { view in
+      unsafe (view.pointee.stable.pointee.number, view.pointee.candidate?.pointee.number)
+    }
+  }
+
+  private func withView<Result>(
+    _ body: (UnsafePointer<hitless_view>) throws -> Result
+  ) throws -> Result {
+    let worker = unsafe try registerWorker(name: "reader")
+    defer { try? unsafe unregisterWorker(worker) }
+    guard let view = unsafe hitless_enter(worker) else {
+      throw Refusal(.state, "there is no view")
+    }
+    return unsafe try body(view)
   }
 
   /// A rollout of whole flows: 10 %, half, all.

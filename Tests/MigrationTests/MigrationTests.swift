@@ -7,30 +7,13 @@ import Testing
 /// Records move between two schemas while batches use them; one worker, by hand.
 @Suite(.serialized)
 struct MigrationTests {
-  /// A ledger with a migration that its one worker, the calling thread, knows of.
-  private func begin(
-    _ records: UInt64 = 1000, _ macros: [String] = []
-  ) throws -> (Ledger, LoadedWorker, Migration) {
-    let ledger = try Ledger(records: records, candidate: macros)
-    let worker = LoadedWorker(ledger)
-    try worker.sit()
-    worker.run(100)
-    let migration = try ledger.domain.prepareMigration([Ledger.change], to: ledger.candidate)
-    let publication = try ledger.domain.publish(
-      stable: ledger.stable, candidate: ledger.candidate, placement: .flows(0),
-      states: migration.forward)
-    worker.run(100)
-    try ledger.pass(publication)
-    return (ledger, worker, migration)
-  }
-
   private func expectNothingLost(_ worker: LoadedWorker) {
     #expect((worker.refused, worker.torn) == (0, 0))
     #expect(worker.forwarded == worker.offered)
   }
 
   @Test func `records go over as their flows are given away, and all of them by a sweep`() throws {
-    let (ledger, worker, migration) = try begin()
+    let (ledger, worker, migration) = try Ledger.begun()
     #expect(migration.counts == MigrationCounts())
     try ledger.give(6554, migration)
     worker.run(300)
@@ -49,7 +32,7 @@ struct MigrationTests {
   }
 
   @Test func `what happened to a record on trial is in it after the way back`() throws {
-    let (ledger, worker, migration) = try begin()
+    let (ledger, worker, migration) = try Ledger.begun()
     try ledger.give(32768, migration)
     worker.run(300)
     #expect(worker.byCandidate > 0)
@@ -62,13 +45,11 @@ struct MigrationTests {
   }
 
   @Test func `a record that is needed during the way back is moved by who needs it`() throws {
-    let (ledger, worker, migration) = try begin()
+    let (ledger, worker, migration) = try Ledger.begun()
     try ledger.give(HITLESS_SHARE_ALL, migration)
     worker.run(300)
     let forward = migration.counts.forward
-    _ = try ledger.domain.publish(
-      stable: ledger.stable, candidate: ledger.candidate, placement: .flows(0),
-      states: migration.back)
+    try ledger.takeBack(migration)
     worker.run(300)
     #expect(migration.counts.back > 0)
     let served = worker.byCandidate
@@ -83,7 +64,7 @@ struct MigrationTests {
   }
 
   @Test func `a batch that its candidate has left is served by stable, records and all`() throws {
-    let (ledger, worker, migration) = try begin(1000, ["POISONED"])
+    let (ledger, worker, migration) = try Ledger.begun(1000, ["POISONED"])
     try ledger.give(HITLESS_SHARE_ALL, migration)
     worker.run(300)
     #expect(migration.counts.forward > 900)
@@ -107,7 +88,7 @@ struct MigrationTests {
   func `a hook that goes wrong on the way forward leaves the record as it was`(
     mistake: String
   ) throws {
-    let (ledger, worker, migration) = try begin(1000, [mistake, "FORWARD_AT=500"])
+    let (ledger, worker, migration) = try Ledger.begun(1000, [mistake, "FORWARD_AT=500"])
     try ledger.give(HITLESS_SHARE_ALL, migration)
     worker.run(500)
     let failure = try #require(migration.failure)
@@ -124,7 +105,7 @@ struct MigrationTests {
 
   @Test(arguments: mistakes)
   func `a sweep ends at the first record that does not go forward`(mistake: String) throws {
-    let (ledger, worker, migration) = try begin(1000, [mistake, "FORWARD_AT=500"])
+    let (ledger, worker, migration) = try Ledger.begun(1000, [mistake, "FORWARD_AT=500"])
     try ledger.give(HITLESS_SHARE_ALL, migration)
     #expect(ledger.domain.sweep(migration, to: .candidate, until: Ledger.soon) >= 500)
     #expect(migration.failure?.1.record == 500)
@@ -139,15 +120,13 @@ struct MigrationTests {
   func `a record whose way back goes wrong is what it was before`(
     mistake: String, byWorker: Bool
   ) throws {
-    let (ledger, worker, migration) = try begin(1000, [mistake, "BACK_AT=500"])
+    let (ledger, worker, migration) = try Ledger.begun(1000, [mistake, "BACK_AT=500"])
     let before = worker.book(500)
     try ledger.give(HITLESS_SHARE_ALL, migration)
     worker.run(500)
     #expect(worker.book(500) != before)
     if byWorker {
-      _ = try ledger.domain.publish(
-        stable: ledger.stable, candidate: ledger.candidate, placement: .flows(0),
-        states: migration.back)
+      try ledger.takeBack(migration)
       worker.run(1000)
     }
     try worker.rise()
@@ -158,7 +137,7 @@ struct MigrationTests {
   }
 
   @Test func `a record that is cleared is nothing to either version`() throws {
-    let (ledger, worker, migration) = try begin()
+    let (ledger, worker, migration) = try Ledger.begun()
     try ledger.give(HITLESS_SHARE_ALL, migration)
     worker.run(500)
     try ledger.domain.clearState(table: 0, record: 7)

@@ -11,6 +11,11 @@
 #define SCHEMA_SIDE 0x4c445301u
 #define SEAL 0x5ea1ed0000000000u
 #define POISON 666u
+/// On a record's number: the hook is looking at it.
+#define SIGN (1ull << 63)
+#ifndef REVISION
+#define REVISION 0
+#endif
 
 struct record_1 {
   uint64_t packets;
@@ -46,6 +51,23 @@ struct load_table {
 #elif defined(LOOPS)
 #define GO_WRONG \
   for (;;) __asm__ volatile("")
+#elif defined(HELD)
+// With an even number of packets it puts a sign on the record, and returns HELD when somebody has written the
+// number without it; with an odd one it returns NEXT. 0 is to go on.
+#define GO_WRONG                                           \
+  int32_t status = look(&record->number, record->packets); \
+  if (status != 0) return status
+static int32_t look(const uint64_t *place, uint64_t packets) {
+  volatile uint64_t *number = (volatile uint64_t *)(uintptr_t)place;
+  if (packets % 2 != 0) {
+    return NEXT;
+  }
+  *number |= SIGN;
+  while ((*number & SIGN) != 0) {
+    __asm__ volatile("" ::: "memory");
+  }
+  return HELD;
+}
 #else
 #define GO_WRONG (void)0
 #endif
@@ -58,6 +80,11 @@ struct load_table {
 
 #if SCHEMA == 1
 HITLESS_PATCHABLE static void process(const void *record, uint64_t number, uint32_t length, void *next) {
+#ifdef POISONED
+  if (length == POISON) {
+    __builtin_trap();
+  }
+#endif
   const struct record_1 *old = record;
   *(struct record_1 *)next = (struct record_1){old->packets + 1, old->bytes + length, number};
 }
@@ -117,7 +144,8 @@ static const struct load_table table = {sizeof table, SCHEMA, process, NOTE};
 #define FACTS                                                                                       \
   {                                                                                                 \
     .abi_version = HITLESS_ABI_VERSION, .interface_id = 7, .interface_version = 1,                  \
-    .version_major = SCHEMA, .table_size = sizeof(struct load_table), .state_count = 1 + SIDE_COUNT, \
+    .version_major = SCHEMA, .version_minor = REVISION, .table_size = sizeof(struct load_table),    \
+    .state_count = 1 + SIDE_COUNT,                                                                  \
     .states = {{SCHEMA == 1 ? SCHEMA_1 : SCHEMA_2,                                                  \
                 SCHEMA == 1 ? sizeof(struct record_1) : sizeof(struct record_2)} SIDE_STATE},       \
     .name = "ledger"                                                                                \
