@@ -257,9 +257,9 @@ let package = Package(
     tests(
       "Guard",
       [
-        "Agent", "CHitless", "CPlatform", "CUPF", "DeltaEncoder", "ElfImage", "GTPU", "Generator",
-        "Guard", "HotSwap", "Journal", "PacketIO", "Platform", "Probation", "Refusal", "Signing",
-        "Staging", "TestSupport", "UPF",
+        "Agent", "CGuard", "CHitless", "CPlatform", "CUPF", "DeltaEncoder", "ElfImage", "GTPU",
+        "Generator", "Guard", "HotSwap", "Journal", "PacketIO", "Platform", "Probation", "Refusal",
+        "Signing", "Staging", "TestSupport", "UPF",
       ], exclude: ["Fixtures"]),
     // Records that move between two schemas under load.
     .target(
