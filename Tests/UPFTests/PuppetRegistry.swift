@@ -93,7 +93,7 @@ final class PuppetRegistry: WorkerRegistry, @unchecked Sendable {
       sequence, UnsafeRawPointer(classifyTable), UnsafeRawPointer(qerTable), build)
   }
 
-  private static func view(
+  static func view(
     _ sequence: UInt64, _ classify: UnsafeRawPointer, _ qer: UnsafeRawPointer,
     _ build: ReferenceModules.Build
   ) -> UnsafePointer<hitless_view> {
@@ -124,7 +124,8 @@ final class PuppetRegistry: WorkerRegistry, @unchecked Sendable {
     return info
   }
 
-  private static func kept<T>(_ value: T) -> UnsafePointer<T> {
+  /// A value that stays for ever.
+  static func kept<T>(_ value: T) -> UnsafePointer<T> {
     let pointer = UnsafeMutablePointer<T>.allocate(capacity: 1)
     unsafe pointer.initialize(to: value)
     return unsafe UnsafePointer(pointer)

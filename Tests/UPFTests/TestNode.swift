@@ -54,7 +54,8 @@ final class TestNode {
   init(
     _ sessions: [SessionSpecification] = [Site.session()], workers: Int = 1,
     limits: RuleLimits = TestNode.smallLimits, handoverByteCount: Int = 1 << 20,
-    portByteCount: Int = 1 << 20, registry custom: (any WorkerRegistry)? = nil
+    portByteCount: Int = 1 << 20, buckets: BucketTable? = nil,
+    registry custom: (any WorkerRegistry)? = nil
   ) throws {
     var seats: [WorkerSeat] = []
     var access: [MemoryPort] = []
@@ -72,6 +73,7 @@ final class TestNode {
     var options = UserPlaneOptions(seats: seats, n3Address: IPv4Address(rawValue: Site.n3))
     options.limits = limits
     options.handoverByteCount = handoverByteCount
+    options.bucketTable = buckets
     plane = try UserPlane(options, sessions: sessions)
     try plane.start(custom ?? registry)
   }
