@@ -261,7 +261,8 @@ static inline void hitless_commit(struct hitless_worker *worker) {
 /// changing the order of what a second run of the batch would begin with: a batch that is late is not ended
 /// meanwhile, and a fault is the host's.
 ///
-/// Returns what `hitless_resume_guard` has to be given. Call no table between the two.
+/// Returns what `hitless_resume_guard` has to be given. Call no table between the two, nor `hitless_commit`:
+/// the batch could be run again behind its commit point.
 ///
 /// Ordering: as `hitless_commit`.
 static inline uint64_t hitless_pause_guard(struct hitless_worker *worker) {
