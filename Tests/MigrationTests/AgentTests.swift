@@ -170,6 +170,21 @@ struct MigratingAgentTests {
     #expect(agent.metrics().contains("hitless_migration_kept_records_total 1"))
   }
 
+  /// It used to be counted once for each of them, against the limit of what is moved at once as well.
+  @Test func `a record that two modules share is moved once, and counted once`() throws {
+    let site = try LedgerSite(records: 100)
+    site.hasMirror = true
+    let agent = try site.start()
+    let number = try site.install()
+    _ = try agent.activate(number, eagerRecords: 100)
+    #expect(agent.migrationCounts == MigrationCounts(forward: 100))
+    try agent.rollback(number)
+    #expect(agent.migrationCounts == MigrationCounts(forward: 100, back: 100))
+    _ = try agent.activate(number)
+    try agent.confirm(number)
+    #expect(agent.migrationCounts == MigrationCounts(forward: 200, back: 100))
+  }
+
   @Test(arguments: [RolloutPlan.Kind.batches, .workers])
   func `whole batches or workers are no canary for records`(kind: RolloutPlan.Kind) throws {
     let site = try LedgerSite(records: 100)

@@ -26,6 +26,9 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
   var schemas: [StateDefinition.Schema]? = [Ledger.first, Ledger.second]
   /// Whether there is a second table, for what stands beside the records.
   var hasSideArea = false
+  /// Whether there is a second slot, whose module shares the records of the first.
+  var hasMirror = false
+  private static let mirror = ["NAME=\"mirror\""]
   private(set) var agent: Agent?
   /// The records, which are the host's.
   private let records: UnsafeMutableRawPointer
@@ -43,6 +46,7 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
     options.graceTimeout = 10_000_000_000
     options.guarding.batchBudget = Ledger.budget
     try directory.write("ledger.so", try LedgerModule.image([]))
+    try directory.write("mirror.so", try LedgerModule.image(Self.mirror))
   }
 
   deinit {
@@ -53,9 +57,11 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
   @discardableResult
   func start() throws -> Agent {
     let agent = try Agent(options)
-    let requirement = SlotRequirement(
-      name: "ledger", interfaceID: 7, interfaceVersion: 1, tableSize: 24)
-    _ = try agent.defineSlot(SlotOptions(requirement, module: directory.path("ledger.so")))
+    for name in hasMirror ? ["ledger", "mirror"] : ["ledger"] {
+      let requirement = SlotRequirement(
+        name: name, interfaceID: 7, interfaceVersion: 1, tableSize: 24)
+      _ = try agent.defineSlot(SlotOptions(requirement, module: directory.path("\(name).so")))
+    }
     if let schemas {
       _ = try agent.defineStates(
         unsafe StateDefinition(
@@ -92,10 +98,12 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
   private func install(
     _ base: [String], _ target: [String], _ sequence: UInt64, _ upgradeClass: UpgradeClass
   ) throws -> UInt64 {
-    let pair = PatchRequest.Pair(
-      base: try LedgerModule.image(base), target: try LedgerModule.image(target),
-      names: ("base", "target"))
-    var request = PatchRequest(pairs: [pair], keys: [key])
+    let pairs = try (hasMirror ? [[], Self.mirror] : [[]]).map { more in
+      PatchRequest.Pair(
+        base: try LedgerModule.image(base + more), target: try LedgerModule.image(target + more),
+        names: ("base", "target"))
+    }
+    var request = PatchRequest(pairs: pairs, keys: [key])
     request.product = "upf"
     request.release = "r\(sequence)"
     request.sequence = sequence

@@ -150,7 +150,8 @@ extension Agent {
             .notForTarget, "module '\(module.facts.name)' cannot migrate records",
             found: "\(schema)", at: "hitless_module.migrate")
         }
-        if changes.contains(where: { $0.table == number && $0.schema != schema }) { continue }
+        // Modules that share the records share their move; whether they agree is asked below.
+        if changes.contains(where: { $0.table == number }) { continue }
         changes.append(Migration.Change(table: number, schema: schema, module: index))
       }
     }

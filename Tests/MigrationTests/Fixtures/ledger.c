@@ -13,6 +13,9 @@
 #define POISON 666u
 /// On a record's number: the hook is looking at it.
 #define SIGN (1ull << 63)
+#ifndef NAME
+#define NAME "ledger"
+#endif
 #ifndef REVISION
 #define REVISION 0
 #endif
@@ -148,7 +151,7 @@ static const struct load_table table = {sizeof table, SCHEMA, process, NOTE};
     .state_count = 1 + SIDE_COUNT,                                                                  \
     .states = {{SCHEMA == 1 ? SCHEMA_1 : SCHEMA_2,                                                  \
                 SCHEMA == 1 ? sizeof(struct record_1) : sizeof(struct record_2)} SIDE_STATE},       \
-    .name = "ledger"                                                                                \
+    .name = NAME                                                                                    \
   }
 
 HITLESS_NOTE static const struct hitless_module_note note = {
