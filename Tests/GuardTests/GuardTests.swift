@@ -171,11 +171,13 @@ struct GuardTests {
     let isOver = Guarded(false)
     let failures = Guarded(0)
     let faults = Guarded<UInt64>(0)
+    let seated = Guarded(0)
     var threads: [PlainThread] = []
     for seed in 0..<3 {
       threads.append(
         try PlainThread("faulty") {
           guard let worker = try? HandWorker(home) else { return failures.withLock { $0 += 1 } }
+          seated.withLock { $0 += 1 }
           var random = SeededGenerator(seed: UInt64(seed))
           var batches: UInt64 = 0
           while !isOver.withLock({ $0 }) {
@@ -189,6 +191,8 @@ struct GuardTests {
         })
     }
     let reader = try PlainThread("reader") { while home.takeFault() != nil {} }
+    // On a busy machine all rounds could be over before there is anybody who waits for one.
+    #expect(eventually { seated.withLock { $0 } == 3 })
     for round in 0..<2000 {
       if round.isMultiple(of: 5) { try home.goBack() } else { try home.tryCandidate() }
       // Views that everybody has passed are free again; a worker need not have come so far for the next.
