@@ -97,6 +97,13 @@ struct MetricsTests {
     }
   }
 
+  @Test func `faults of stable on copies are there from the start, at 0, by every cause`() throws {
+    let text = try site.open().metrics()
+    for cause in ["SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGTRAP", "budget"] {
+      #expect(text.contains("\nhitless_shadow_stable_faults_total{cause=\"\(cause)\"} 0\n"))
+    }
+  }
+
   @Test func `what has happened is counted once, in the right place`() throws {
     let (agent, workers) = try lived()
     defer { try? agent.close() }

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What a candidate does wrong, and what is to be seen of it.
-enum Failure: String, CaseIterable, Sendable {
+enum Failure: String, CaseIterable, Codable, Sendable {
   case segv, bus, fpe, ill, trap, abort, loop, overflow
   /// In a function of the C library.
   case `import`

@@ -26,6 +26,8 @@ final class GuardedNode {
   private let state: String
   private static let count = Atomic<Int>(0)
   private let plane: UserPlane
+  /// Must outlive the agent.
+  private let copies: HandCopies?
   private let key: SigningKey
   private let access: [MemoryPort]
   private let core: [MemoryPort]
@@ -48,8 +50,11 @@ final class GuardedNode {
     return try ConfirmedSet(parsing: bytes)
   }
 
+  /// With `copies` shadows run those, and not the plane's. Comes up on what is on the device of the one `after`
+  /// which it is.
   init(
-    workers: Int, packetsAreReadOnly: Bool = false, qer: [UInt8]? = nil, after: GuardedNode? = nil,
+    workers: Int, packetsAreReadOnly: Bool = false, qer: [UInt8]? = nil,
+    after: GuardedNode? = nil, copies: HandCopies? = nil,
     _ change: (inout AgentOptions) -> Void = { _ in }
   ) throws {
     Self.mapEmptyFile()
@@ -72,7 +77,8 @@ final class GuardedNode {
     try Self.defineSlots(agent, qer: try directory.write("qer.so", base))
     let buckets = try Self.defineBuckets(agent)
     (plane, access, core) = try Self.plane(workers, packetsAreReadOnly, buckets)
-    try agent.defineShadow(unsafe ShadowHost(plane.shadowOptions))
+    self.copies = copies
+    try agent.defineShadow(unsafe ShadowHost(copies?.options ?? plane.shadowOptions))
     try agent.start()
     try plane.start(AgentRegistry(agent: agent))
   }

@@ -10,7 +10,7 @@ import Testing
 @Suite("Shadow of the reference UPF", .serialized)
 struct ShadowTests {
   /// Every batch, until `batches` were compared.
-  private func plan(_ batches: UInt64, allowed: UInt64 = 0) -> ShadowPlan {
+  func plan(_ batches: UInt64, allowed: UInt64 = 0) -> ShadowPlan {
     ShadowPlan(share: RolloutPlan.all, batches: batches, allowed: allowed)
   }
 
@@ -21,7 +21,7 @@ struct ShadowTests {
   }
 
   /// Gives the node packets until the shadow is over; `trigger` as in `load`.
-  private func loadUntilOver(
+  func loadUntilOver(
     _ node: GuardedNode, trigger workers: [Int] = [], _ location: SourceLocation = #_sourceLocation
   ) throws {
     for _ in 0..<2000 {
@@ -158,7 +158,7 @@ struct ShadowTests {
   }
 
   /// Decides again what is in the log.
-  private func expectReplay(of node: GuardedNode) throws {
+  func expectReplay(of node: GuardedNode) throws {
     guard let hitless = try? BuiltProduct.path("hitless") else { return }
     let replayed = try run(hitless, ["agent", "replay", "--audit", node.stateDirectory])
     #expect(replayed.status == 0, "\(replayed.errors)\(replayed.output)")

@@ -53,6 +53,22 @@ struct ShadowTests {
     #expect(verdict.detail.contains("verdict of qer: 3"))
   }
 
+  @Test
+  func
+    `a stable that faults on a copy ends it at any look, and nothing is said about the candidate`()
+  {
+    for (compared, divergences) in [(0, 0), (5000, 0), (5000, 3)] as [(UInt64, UInt64)] {
+      var found = figures(compared, divergences)
+      found.stableFaults = 1
+      for now in [0, 5, 20_000_000_000] as [UInt64] {
+        let plan = ShadowPlan(share: 1, duration: 10_000_000_000)
+        let decision = ShadowJudgement(plan, now: now, found).decide()
+        #expect(decision.action == .rollBackInconclusive)
+        #expect(decision.verdict.detail.contains("stable has faulted on a copy"))
+      }
+    }
+  }
+
   @Test func `the next look is later each time, and never after the end`() {
     let plan = ShadowPlan(share: 1, duration: 20_000_000_000)
     var now: UInt64 = 0
@@ -77,7 +93,9 @@ struct ShadowTests {
   @Test func `a decision that was written down is come to again, and a changed one is not`() throws
   {
     let plan = ShadowPlan(share: 3277, batches: 1000, allowed: 1)
-    for found in [figures(0), figures(999), figures(1000, 1), figures(7, 2)] {
+    var faulty = figures(1000)
+    faulty.stableFaults = 1
+    for found in [figures(0), figures(999), figures(1000, 1), figures(7, 2), faulty] {
       let judgement = ShadowJudgement(plan, now: 77, found)
       let record = judgement.json(judgement.decide())
       let read = try RecordedShadow(record)
@@ -89,9 +107,25 @@ struct ShadowTests {
         return
       }
       fields[index].1 = .unsigned(5)
-      #expect(try !RecordedShadow(.object(fields)).isSame)
+      #expect(try !RecordedShadow(.object(fields)).isSame || found.stableFaults > 0)
       fields.remove(at: index)
       #expect(throws: JudgementFault(field: "divergences")) { try RecordedShadow(.object(fields)) }
     }
+  }
+
+  @Test func `a decision of an agent that did not catch stable's faults means that there was none`()
+    throws
+  {
+    let judgement = ShadowJudgement(
+      ShadowPlan(share: 3277, batches: 1000), now: 77, figures(1000))
+    guard case .object(var fields) = judgement.json(judgement.decide()) else {
+      Issue.record("no object")
+      return
+    }
+    fields.removeAll { $0.0 == "stable_faults" }
+    let read = try RecordedShadow(.object(fields))
+    #expect(read.judgement == judgement && read.isSame)
+    fields.append(("stable_faults", .string("none")))
+    #expect(throws: JudgementFault(field: "stable_faults")) { try RecordedShadow(.object(fields)) }
   }
 }

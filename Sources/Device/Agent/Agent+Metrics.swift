@@ -142,14 +142,16 @@ struct MetricSnapshot {
     ]
   }
 
+  /// What faults are always counted by.
+  static let faultCauses = [
+    "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGTRAP", "budget",
+  ]
+
   private var faults: MetricFamily {
     var faults = MetricFamily(
       "hitless_faults_total", .counter,
       "Faults of candidates from which a worker came back to stable, by signal, or budget.")
-    let known = [
-      "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGTRAP", "budget", "unreported",
-    ]
-    for cause in Set(known).union(metrics.faults.keys).sorted() {
+    for cause in Set(Self.faultCauses + ["unreported"]).union(metrics.faults.keys).sorted() {
       faults.add([("cause", cause)], .number(metrics.faults[cause] ?? 0))
     }
     return faults

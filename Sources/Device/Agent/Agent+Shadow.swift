@@ -34,7 +34,7 @@ extension Agent {
     }
     guard let room = running.domain.room, room.options.mode != .off else {
       throw Refusal(
-        .state, "the guard is off: a candidate that faults on a copy would end the host",
+        .state, "the guard is off: a module that faults on a copy would end the host",
         hint: "switch the guard on, or leave --shadow out")
     }
     let bench = try shadowBench(host, in: room)
@@ -78,6 +78,7 @@ extension Agent {
 struct ShadowSides: Sendable {
   let number: UInt64
   let stable: Generation
+  let stableModules: [StagedModule]
   let candidate: Generation
   /// Names of the modules, by slot.
   let modules: [String]
@@ -87,6 +88,7 @@ struct ShadowSides: Sendable {
   init(_ transaction: Transaction, _ running: Agent.Running, _ bench: ShadowBench) {
     number = transaction.number
     stable = running.stable
+    stableModules = running.modules
     candidate = transaction.generation
     modules = transaction.modules.map(\.facts.name)
     domain = running.domain
@@ -115,7 +117,7 @@ extension Agent {
         nextSeats = now &+ Self.seatInterval
       }
       var isIdle = true
-      for index in indices where !run.isStopping {
+      for index in indices where run.goesOn {
         if takeCopy(of: index, sides, run) { isIdle = false }
       }
       skipped = countSkipped(run, since: skipped)
@@ -138,8 +140,25 @@ extension Agent {
         state.withLock { $0.metrics.shadow.stale += 1 }
       // Who answers for faults ends the shadow.
       case .faulted: run.stop()
+      case .stableFaulted(let fault): note(stableFault: fault, of: index, sides, run)
       }
     }
+  }
+
+  /// Takes note that stable has faulted on a copy.
+  ///
+  /// The shadow is ended by the timer, like one that has diverged: whoever rolls back waits for this thread, so this
+  /// thread must not be the one. Until then it goes on asking for a look, because one that was decided about before
+  /// the fault may put the next look off. Whoever answers for faults of candidates never hears of it.
+  private func note(
+    stableFault fault: GuardFault, of worker: UInt32, _ sides: ShadowSides, _ run: ShadowRun
+  ) {
+    // First of all: no look from here on says that the candidate was equal.
+    run.noteStableFault()
+    let report = FaultReport(fault, modules: sides.stableModules, stablesCopyOf: worker)
+    run.keep(report)
+    state.withLock { $0.metrics.shadow.stableFaults[report.cause, default: 0] &+= 1 }
+    note("stable-faulted", sides.number, "\(report)", report.json)
   }
 
   private func count(
@@ -233,6 +252,7 @@ extension Agent {
       // From here on no copy can fault, so that no breaker is closed that one has opened.
       shadow.run.stop()
       shadow.run.waitUntilEnded()
+      try requireSound(shadow, of: number)
       try requireUnfrozen()
       try requireNoFault(transaction, in: running.domain)
       announce(transaction.generation, in: running.domain)
@@ -246,12 +266,24 @@ extension Agent {
     }
     _ = finish(swap)
   }
+
+  /// Throws when stable has faulted on a copy after it was decided that the candidate is equal; the next look
+  /// ends the shadow.
+  private func requireSound(_ shadow: Shadow, of number: UInt64) throws(Refusal) {
+    guard shadow.run.figures.stableFaults > 0 else { return }
+    throw Refusal(.health, "stable has faulted on a copy in the shadow of transaction \(number)")
+  }
 }
 
 extension Agent {
   /// Whether a candidate is on trial that no worker has yet.
   package var shadowIsUnderWay: Bool {
     state.withLock { $0.transaction?.shadow.map { !$0.isOver } ?? false }
+  }
+
+  /// The fault of stable that has ended the last shadow; nil when there was none.
+  package var shadowStableFault: FaultReport? {
+    state.withLock { $0.transaction?.shadow?.run }?.stableFault
   }
 
   /// The first divergences of the last shadow.

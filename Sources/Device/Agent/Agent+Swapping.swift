@@ -22,6 +22,8 @@ extension Agent {
     let swap = try exclusively("activate", number) { () throws(Refusal) in
       try check(plan)
       let (running, transaction) = try current(number, in: [.staged, .rolledBack])
+      // A copy of the last time may still be run: it could open the breaker that is closed for this time.
+      transaction.shadow?.run.waitUntilEnded()
       try check(plan, moving: transaction.changes)
       try requireNoMigration()
       let isProbe = try admit(transaction)
@@ -34,6 +36,7 @@ extension Agent {
           transaction, plan, prepared, isProbe: isProbe, eagerRecords: eagerRecords, in: running)
       } catch {
         prepared?.run.stop()
+        prepared?.run.waitUntilEnded()
         throw error
       }
     }

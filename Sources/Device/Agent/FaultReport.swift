@@ -25,18 +25,21 @@ extension FaultPlace: CustomStringConvertible {
   }
 }
 
-/// One fault of a candidate, with names instead of addresses.
+/// One fault of a candidate, or of stable on a copy, with names instead of addresses.
 package struct FaultReport: Sendable {
   /// What the worker has left.
   let fault: GuardFault
+  /// Index of the worker of whose batch stable has run the copy; nil for a fault of a candidate.
+  let stablesCopyOf: UInt32?
   /// Where the candidate was: the instruction, or, outside of its code, the call that led there.
   package let place: FaultPlace?
   /// What had called it, innermost first, as far as it is the candidate's.
   package let frames: [FaultPlace]
 
   /// Names the addresses of `fault` by the files of `modules`; blocks for reading those that are concerned.
-  init(_ fault: GuardFault, modules: [StagedModule]) {
+  init(_ fault: GuardFault, modules: [StagedModule], stablesCopyOf worker: UInt32? = nil) {
     self.fault = fault
+    stablesCopyOf = worker
     var names = SymbolNames(modules)
     let instruction = names.place(of: fault.instruction, isReturn: false)
     let frames = fault.frames.compactMap { names.place(of: $0, isReturn: true) }
@@ -58,6 +61,10 @@ extension FaultReport: CustomStringConvertible {
     let place = place.map { "in \($0), build-id \($0.buildID.hex)" } ?? "at an unknown place"
     let callers =
       frames.isEmpty ? "" : ", called from " + frames.map { "\($0)" }.joined(separator: ", ")
+    if let stablesCopyOf {
+      return "stable itself, on a copy of a batch of worker \(stablesCopyOf): \(fault.reason) "
+        + "\(place)\(callers); no packet has met it"
+    }
     return "\(fault.reason) \(place)\(callers); worker '\(fault.worker)' was back on stable after "
       + "\(fault.nanosecondsToStable) ns"
   }
@@ -66,7 +73,7 @@ extension FaultReport: CustomStringConvertible {
 extension FaultReport {
   /// What the audit log keeps.
   var json: [(String, JSON)] {
-    [
+    var fields: [(String, JSON)] = [
       ("module", place.map { .string($0.module) } ?? .null),
       ("build_id", place.map { .string($0.buildID.hex) } ?? .null),
       ("offset", place.map { .unsigned($0.offset) } ?? .null),
@@ -75,8 +82,14 @@ extension FaultReport {
       ("instruction", .unsigned(fault.instruction)),
       ("frames", .array(frames.map { .string("\($0)") })), ("worker", .string(fault.worker)),
       ("thread", .unsigned(UInt64(fault.thread))), ("generation", .unsigned(fault.generation)),
-      ("to_stable_ns", .unsigned(fault.nanosecondsToStable)),
     ]
+    if let stablesCopyOf {
+      fields.append(("side", .string("stable")))
+      fields.append(("copy_of", .unsigned(UInt64(stablesCopyOf))))
+    } else {
+      fields.append(("to_stable_ns", .unsigned(fault.nanosecondsToStable)))
+    }
+    return fields
   }
 
   /// What the control socket carries.
@@ -89,7 +102,8 @@ extension FaultReport {
       "address": fault.reason.address.map { .unsigned($0) } ?? .null,
       "frames": .array(frames.map { .text("\($0)") }), "worker": .text(fault.worker),
       "generation": .unsigned(fault.generation),
-      "to_stable_ns": .unsigned(fault.nanosecondsToStable),
+      "to_stable_ns": stablesCopyOf == nil ? .unsigned(fault.nanosecondsToStable) : .null,
+      "copy_of": stablesCopyOf.map { .unsigned(UInt64($0)) } ?? .null,
     ])
   }
 }

@@ -13,6 +13,8 @@ struct ShadowCounts: Sendable {
   private(set) var declined: UInt64 = 0
   /// Copies that were of no use any more when their turn came.
   var stale: UInt64 = 0
+  /// Copies on which stable itself has faulted, by signal, or "budget".
+  var stableFaults: [String: UInt64] = [:]
   /// By module.
   var divergences: [String: UInt64] = [:]
 
@@ -56,8 +58,21 @@ extension MetricSnapshot {
         "hitless_shadow_batches_total", .counter,
         "Copies of batches that were run on stable and on a candidate and compared.",
         .number(counts.compared)),
-      skipped, divergences,
+      skipped, divergences, stableFaults,
     ]
+  }
+}
+
+extension MetricSnapshot {
+  private var stableFaults: MetricFamily {
+    var faults = MetricFamily(
+      "hitless_shadow_stable_faults_total", .counter,
+      "Faults of stable itself on copies of batches, which no packet has met, by signal or budget.")
+    let counts = metrics.shadow.stableFaults
+    for cause in Set(Self.faultCauses).union(counts.keys).sorted() {
+      faults.add([("cause", cause)], .number(counts[cause] ?? 0))
+    }
+    return faults
   }
 }
 
@@ -107,7 +122,7 @@ extension Shadow {
             "module": .text($0.module), "output": .text($0.name), "count": .unsigned($0.count),
           ])
         }),
-      "first": .array(run.kept.map(\.cbor)),
+      "first": .array(run.kept.map(\.cbor)), "stable_fault": run.stableFault?.cbor ?? .null,
       "next_decision_ns": .unsigned(nextLook > now ? nextLook - now : 0),
       "verdict": last.map { .text($0.verdict.name) } ?? .null,
       "why": last.map { .text($0.verdict.detail) } ?? .null,

@@ -56,6 +56,7 @@ final class ShadowRun: Sendable {
     var hasEnded = false
     var figures = ShadowFigures()
     var kept: [ShadowReport] = []
+    var stableFault: FaultReport?
   }
 
   init(_ area: ShadowArea) { self.area = area }
@@ -65,6 +66,10 @@ final class ShadowRun: Sendable {
   /// The first divergences.
   var kept: [ShadowReport] { state.withLock { $0.kept } }
   var isStopping: Bool { state.withLock { $0.isStopping } }
+  /// The fault of stable after which no copy was run any more; nil when there was none, or its place is not known yet.
+  var stableFault: FaultReport? { state.withLock { $0.stableFault } }
+  /// Whether one more copy may be run: nobody has asked for the end, and stable has not faulted.
+  var goesOn: Bool { state.withLock { !$0.isStopping && $0.figures.stableFaults == 0 } }
 
   /// Asks the thread to end with the copy that it is at.
   func stop() { state.withLock { $0.isStopping = true } }
@@ -81,6 +86,12 @@ final class ShadowRun: Sendable {
   func pause(_ nanoseconds: UInt64) -> Bool {
     state.wait(until: .after(nanoseconds)) { $0.isStopping ? true : nil } == nil
   }
+
+  /// Stable has faulted on a copy: no other one is run, and every look says so from here on.
+  func noteStableFault() { state.withLock { $0.figures.stableFaults += 1 } }
+
+  /// Keeps what is known of the fault.
+  func keep(_ report: FaultReport) { state.withLock { $0.stableFault = report } }
 
   /// Adds what was found in one more batch, or in none; returns the reports that are among the first.
   func add(compared: UInt64, skipped: UInt64, _ reports: [ShadowReport]) -> [ShadowReport] {

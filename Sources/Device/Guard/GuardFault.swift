@@ -1,6 +1,6 @@
 internal import CGuard
 
-/// One fault of a candidate, as a worker has left it.
+/// One fault of a candidate as a worker has left it, or of stable on a copy of a batch.
 package struct GuardFault: Equatable, Sendable {
   /// What ended the batch.
   package enum Reason: Equatable, Sendable {
@@ -18,7 +18,7 @@ package struct GuardFault: Equatable, Sendable {
   package let thread: UInt32
   /// What ended the batch.
   package let reason: Reason
-  /// Number of the generation that was left.
+  /// Number of the generation that was left, or of stable when the fault was its own on a copy.
   package let generation: UInt64
   /// Sequence of the view that was left.
   package let sequence: UInt64
@@ -26,8 +26,8 @@ package struct GuardFault: Equatable, Sendable {
   package let instruction: UInt64
   /// Return addresses into the candidate's code that lay on the stack, innermost first.
   package let frames: [UInt64]
-  /// From the beginning of the handler, or the watchdog's decision, until the batch began again on stable, in
-  /// nanoseconds.
+  /// From the beginning of the handler, or the watchdog's decision, until the batch began again on stable, or the
+  /// run of a copy was left, in nanoseconds.
   package let nanosecondsToStable: UInt64
 }
 

@@ -13,7 +13,7 @@ extension GuardRoom {
     let interval = Int64(clamping: max(100_000, options.batchBudget / 4))
     var highest: Int32 = -1
     while !isStopping.load(ordering: .acquiring) {
-      guard isWatching.load(ordering: .acquiring) else {
+      guard isWatching.load(ordering: .acquiring) || isCopying.load(ordering: .acquiring) else {
         bell.wait()
         continue
       }

@@ -24,6 +24,13 @@ package final class GuardRoom: @unchecked Sendable {
   /// are not taken off while the room lives.
   let first = Atomic<UInt>(0)
   let isWatching = Atomic<Bool>(false)
+  /// Whether copies of batches are run.
+  ///
+  /// Apart from `isWatching`, because a run may be under way when the trial that it belongs to has ended; unless
+  /// somebody watches it, it may never end.
+  ///
+  /// Ordering: release by the thread that runs them, acquire by the watchdog, as with `isWatching`.
+  let isCopying = Atomic<Bool>(false)
   let isStopping = Atomic<Bool>(false)
   /// What the kernel has given the watchdog: a real-time priority, 0 for none, -1 before it has asked.
   let priority = Atomic<Int32>(-1)
@@ -106,8 +113,17 @@ package final class GuardRoom: @unchecked Sendable {
     bell.ring()
   }
 
-  /// Lets the watchdog sleep.
+  /// Lets the watchdog sleep, unless copies are run.
   package func end() { isWatching.store(false, ordering: .releasing) }
+
+  /// Keeps the watchdog awake while the calling thread runs copies; one thread at a time.
+  func beginCopies() {
+    isCopying.store(true, ordering: .releasing)
+    bell.ring()
+  }
+
+  /// The calling thread runs no copies any more.
+  func endCopies() { isCopying.store(false, ordering: .releasing) }
 
   /// Puts the handlers before whatever the host has installed meanwhile.
   package func refreshHandlers() throws(Refusal) {

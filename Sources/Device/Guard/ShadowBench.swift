@@ -32,6 +32,8 @@ package final class ShadowBench: @unchecked Sendable {
     case stale
     /// The candidate has faulted, which the guard has reported.
     case faulted
+    /// Stable has faulted, of which nobody else has heard; the candidate has not run.
+    case stableFaulted(GuardFault)
   }
 
   /// Makes the place; throws without memory.
@@ -70,16 +72,22 @@ package final class ShadowBench: @unchecked Sendable {
     unsafe room.keep(memory)
   }
 
-  /// Prepares the calling thread.
-  package func enter() { workerGuard.seat(name: Self.name, signal: room.options.signal) }
+  /// Prepares the calling thread, which the watchdog looks at from here on.
+  package func enter() {
+    workerGuard.seat(name: Self.name, signal: room.options.signal)
+    room.beginCopies()
+  }
 
   /// Gives the calling thread back what it had.
-  package func leave() { workerGuard.leave() }
+  package func leave() {
+    room.endCopies()
+    workerGuard.leave()
+  }
 
-  /// Runs a copy on `stable` and, under the guard, on `candidate`, and compares what they put out.
+  /// Runs a copy on `stable` and on `candidate`, both under the guard, and compares what they put out.
   ///
-  /// Both generations must be held by the caller. Blocks for as long as both runs take; the candidate's is over
-  /// when its time budget is.
+  /// Both generations must be held by the caller. Blocks for as long as both runs take; each is over when its
+  /// time budget is.
   package func compare(
     _ copy: UnsafeRawBufferPointer, _ stable: UnsafePointer<hitless_generation>,
     _ candidate: UnsafePointer<hitless_generation>, breaker: UnsafeMutablePointer<hitless_breaker>
@@ -91,7 +99,10 @@ package final class ShadowBench: @unchecked Sendable {
     guard begin(0) else { return .stale }
     defer { end(0) }
     unsafe setView(serving: stable, stable: stable, candidate: nil, breaker: nil)
-    let first = unsafe hitless_shadow_run(view, calls)
+    var first: Int32 = 0
+    guard unsafe hitless_guard_try(worker, view, runCopy, calls, &first) != 0 else {
+      return .stableFaulted(workerGuard.faultOfStable())
+    }
     guard begin(1) else { return .stale }
     defer { end(1) }
     unsafe setView(serving: candidate, stable: stable, candidate: candidate, breaker: breaker)

@@ -151,6 +151,12 @@ extension WorkerGuard {
       unreported: generation, worker: name, thread: thread.pointee.load(ordering: .relaxed))
   }
 
+  /// The fault with which stable's last run of a copy has ended, for the thread that has run it.
+  func faultOfStable() -> GuardFault {
+    unsafe GuardFault(
+      record.pointee.stables, worker: name, thread: thread.pointee.load(ordering: .relaxed))
+  }
+
   /// Whether a fault of `generation` waits to be answered for.
   func hasFault(of generation: UInt64) -> Bool {
     let missed = unsafe missed.pointee.load(ordering: .relaxed)

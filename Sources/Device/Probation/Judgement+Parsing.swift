@@ -86,6 +86,11 @@ struct RecordFields {
     return number
   }
 
+  /// A number that records of earlier agents do not have, which all mean `missing`.
+  func number(_ name: String, missing: UInt64) throws(JudgementFault) -> UInt64 {
+    entries[name] == nil ? missing : try number(name)
+  }
+
   func flag(_ name: String) throws(JudgementFault) -> Bool {
     switch try number(name) {
     case 0: return false

@@ -35,7 +35,7 @@ package enum ShadowAction: Equatable, Sendable {
   case advance
   /// Its results are not stable's.
   case rollBackDivergent
-  /// Too little was seen in time.
+  /// Too little was seen in time, or stable has faulted on a copy.
   case rollBackInconclusive
 
   /// The action in a few words; a replay must come to the same.
@@ -72,8 +72,15 @@ package struct ShadowJudgement: Equatable, Sendable {
   /// What is decided; the same for the same judgement, whenever and wherever it is asked.
   ///
   /// Too many divergences end it at any look; that there were none counts when the time is over and enough was
-  /// compared; not enough ends it as a failure does when its limit has come.
+  /// compared; not enough ends it as a failure does when its limit has come. A stable that faults on copies is no
+  /// measure of anything, whatever was found before.
   package func decide() -> Decision {
+    guard figures.stableFaults == 0 else {
+      return Decision(
+        verdict: .inconclusive(
+          "stable has faulted on a copy, which shows nothing about the candidate"),
+        action: .rollBackInconclusive)
+    }
     let verdict = verdict
     switch verdict {
     case .divergent: return Decision(verdict: verdict, action: .rollBackDivergent)
@@ -124,6 +131,7 @@ extension ShadowJudgement {
       ("allowed", .unsigned(plan.allowedDivergences)), ("now_ns", .unsigned(now)),
       ("compared", .unsigned(figures.compared)), ("skipped", .unsigned(figures.skipped)),
       ("divergences", .unsigned(figures.divergences)),
+      ("stable_faults", .unsigned(figures.stableFaults)),
       (
         "kinds",
         .array(
@@ -158,6 +166,8 @@ package struct RecordedShadow: Equatable, Sendable {
     figures.compared = try fields.number("compared")
     figures.skipped = try fields.number("skipped")
     figures.divergences = try fields.number("divergences")
+    // There was no such field while a stable that faulted on a copy took the host with it.
+    figures.stableFaults = try fields.number("stable_faults", missing: 0)
     figures.kinds = try fields.list("kinds").map { (item) throws(JudgementFault) in
       guard case .array(let parts) = item, parts.count == 3, case .string(let module) = parts[0],
         case .string(let name) = parts[1], let count = parts[2].recordedNumber

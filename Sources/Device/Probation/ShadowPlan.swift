@@ -53,7 +53,9 @@ package struct ShadowFigures: Equatable, Sendable {
   package var skipped: UInt64 = 0
   /// Outputs of packets that were not the same.
   package var divergences: UInt64 = 0
-  /// The same by module and what the host calls the output, most first.
+  /// Copies on which stable itself has faulted; none is run after the first.
+  package var stableFaults: UInt64 = 0
+  /// The divergences by module and what the host calls the output, most first.
   package var kinds: [ShadowKind] = []
 
   /// Figures of nothing.

@@ -51,11 +51,18 @@ void guard_find_library(void) {
   }
 }
 
-/// The code that holds `address` in a module of the candidate; null when none does.
-static const struct hitless_module_info *code_of(const struct hitless_generation *candidate,
-                                                 uint64_t address) {
-  for (uint32_t slot = 0; slot < candidate->slot_count; slot++) {
-    const struct hitless_module_info *module = candidate->modules[slot];
+/// Whose code the batch of this thread is run with: the candidate's, or, on a copy, stable's.
+///
+/// Stable's view has no candidate; only `hitless_guard_try` runs such a view under the guard.
+static const struct hitless_generation *suspect(const struct hitless_guard *guard) {
+  const struct hitless_view *view = guard->view;
+  return view->candidate != 0 ? view->candidate : view->stable;
+}
+
+/// The code that holds `address` in a module of the suspect; null when none does.
+static const struct hitless_module_info *code_of(const struct hitless_generation *suspect, uint64_t address) {
+  for (uint32_t slot = 0; slot < suspect->slot_count; slot++) {
+    const struct hitless_module_info *module = suspect->modules[slot];
     if (address - module->code_address < module->code_size) {
       return module;
     }
@@ -63,11 +70,11 @@ static const struct hitless_module_info *code_of(const struct hitless_generation
   return 0;
 }
 
-/// Whether `word` is where a call of the candidate's code returns to.
+/// Whether `word` is where a call of the suspect's code returns to.
 ///
 /// The call counts, not what follows it: behind a call that never returns there may be no more code.
-static int returns_to_candidate(const struct hitless_generation *candidate, uint64_t word) {
-  const struct hitless_module_info *module = code_of(candidate, word - 1);
+static int returns_to_suspect(const struct hitless_generation *suspect, uint64_t word) {
+  const struct hitless_module_info *module = code_of(suspect, word - 1);
   return module != 0 && machine_follows_call(word, module->code_address);
 }
 
@@ -118,21 +125,21 @@ static int is_in_import(const struct hitless_guard *guard, const ucontext_t *pla
   return guard->marks_commit && machine_instruction(place) - library.begin < library.size;
 }
 
-/// Whether the thread was in the candidate's code, or in a function that this code has called and that has no
+/// Whether the thread was in the suspect's code, or in a function that this code has called and that has no
 /// frame yet, as the string functions of the C library never have.
-static int is_in_candidate(const struct hitless_guard *guard, const ucontext_t *place, uint32_t words) {
-  const struct hitless_generation *candidate = guard->view->candidate;
-  if (code_of(candidate, machine_instruction(place)) != 0 || is_in_import(guard, place)) {
+static int is_in_suspect(const struct hitless_guard *guard, const ucontext_t *place, uint32_t words) {
+  const struct hitless_generation *code = suspect(guard);
+  if (code_of(code, machine_instruction(place)) != 0 || is_in_import(guard, place)) {
     return 1;
   }
-  return returns_to_candidate(candidate, machine_caller(place, words > 0 ? guard->words[0] : 0));
+  return returns_to_suspect(code, machine_caller(place, words > 0 ? guard->words[0] : 0));
 }
 
-/// Return addresses into the candidate among the first `words` of the stack.
+/// Return addresses into the suspect among the first `words` of the stack.
 static uint32_t find_frames(struct hitless_guard *guard, uint32_t words, uint64_t *frames, uint32_t limit) {
   uint32_t count = 0;
   for (uint32_t index = 0; index < words && count < limit; index++) {
-    if (returns_to_candidate(guard->view->candidate, guard->words[index])) {
+    if (returns_to_suspect(suspect(guard), guard->words[index])) {
       frames[count++] = guard->words[index];
     }
   }
@@ -145,24 +152,35 @@ static struct hitless_guard *open_batch(void) {
   return guard != 0 && (guard->worker->guarded & 1) != 0 ? guard : 0;
 }
 
-/// Writes the report down, unless the agent has not read the one before, and ends the batch.
+/// Where the fault is written down; null when the agent has not read the candidate's report before.
+static struct hitless_guard_report *room_for_report(struct hitless_guard *guard) {
+  if (guard->view->candidate == 0) {
+    return &guard->stables;
+  }
+  // Acquire: pairs with the agent's release; its reads of the report before are over.
+  if (__atomic_load_n(&guard->state, __ATOMIC_ACQUIRE) != HITLESS_GUARD_FREE) {
+    return 0;
+  }
+  guard->is_reporting = 1;
+  return &guard->report;
+}
+
+/// Writes the report down, if there is room for it, and ends the batch.
 static void leave_batch(struct hitless_guard *guard, int32_t reason, const siginfo_t *info, ucontext_t *place,
                         uint32_t words, uint64_t time) {
   guard->caught = (uint32_t)reason;
   guard->fault_stack = machine_stack(place);
-  // Acquire: pairs with the agent's release; its reads of the report before are over.
-  if (__atomic_load_n(&guard->state, __ATOMIC_ACQUIRE) == HITLESS_GUARD_FREE) {
-    struct hitless_guard_report *report = &guard->report;
+  struct hitless_guard_report *report = room_for_report(guard);
+  if (report != 0) {
     report->reason = reason;
     report->signal = info->si_signo;
     report->code = info->si_code;
     report->address = (uint64_t)(uintptr_t)info->si_addr;
     report->instruction = machine_instruction(place);
-    report->generation = guard->view->candidate->number;
+    report->generation = suspect(guard)->number;
     report->sequence = guard->view->sequence;
     report->fault_time = time;
     report->frame_count = find_frames(guard, words, report->frames, HITLESS_GUARD_FRAMES);
-    guard->is_reporting = 1;
   } else {
     // Without it the agent would answer for the fault before and never hear of this one, which may be another
     // candidate's, or the same one's after it was activated again. Relaxed: the number is all there is.
@@ -183,7 +201,7 @@ int guard_catch(int signal, const siginfo_t *info, ucontext_t *place) {
   // `abort` raises its signal some calls further down: who called it is on the stack.
   int is_fault = signal == SIGABRT
                      ? is_in_import(guard, place) || find_frames(guard, words, &first, 1) > 0
-                     : is_in_candidate(guard, place, words);
+                     : is_in_suspect(guard, place, words);
   if (!is_fault) {
     return 0;
   }
@@ -200,7 +218,7 @@ void guard_catch_late(int signal, const siginfo_t *info, ucontext_t *place) {
   }
   uint32_t words = copy_stack(guard, machine_stack(place));
   // In code of the host or of a library: the watchdog asks again.
-  if (is_in_candidate(guard, place, words)) {
+  if (is_in_suspect(guard, place, words)) {
     uint64_t time = __atomic_load_n(&guard->late_time, __ATOMIC_RELAXED);
     leave_batch(guard, HITLESS_GUARD_OVER_BUDGET, info, place, words, time);
   }

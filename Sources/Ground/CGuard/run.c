@@ -261,7 +261,8 @@ static __attribute__((noinline)) int32_t run_again(struct hitless_guard *guard,
   return result;
 }
 
-/// Runs a batch of the candidate's; `caught` says afterwards whether it has come to its end.
+/// Runs a batch of the candidate's, or of stable's on a copy; `caught` says afterwards whether it has come to
+/// its end.
 static inline int32_t run_caught(struct hitless_worker *worker, struct hitless_guard *guard,
                                  const struct hitless_view *view, hitless_pipeline pipeline,
                                  void *batch) {
@@ -330,6 +331,10 @@ int hitless_guard_try(struct hitless_worker *worker, const struct hitless_view *
     return 1;
   }
   leave_after_fault(guard, view);
-  ring(guard);
+  if (view->candidate == 0) {
+    guard->stables.stable_time = guard_time();
+  } else {
+    ring(guard);
+  }
   return 0;
 }

@@ -10,6 +10,12 @@ extension AgentReport {
       let why = shadow["why"]?.textValue.map { $0.isEmpty ? "" : " (\($0))" } ?? ""
       lines.append("  results: \(verdict)\(why)")
     }
+    if let fault = shadow["stable_fault"]?.namedValue {
+      lines.append(
+        "  stable faulted on a copy of a batch of worker \(text(fault["copy_of"])): "
+          + place(of: fault))
+      lines += callers(of: fault)
+    }
     lines += shadowKinds(shadow).map { "    \($0)" }
     let first = (shadow["first"]?.arrayValue ?? []).compactMap(\.namedValue)
     lines += first.map { "    \(text($0["text"]))" }

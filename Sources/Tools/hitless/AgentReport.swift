@@ -63,16 +63,25 @@ enum AgentReport {
         + "deadlines: \(text(answer["expirations"]))"
     ]
     guard let fault = answer["last_fault"]?.namedValue else { return lines }
-    let symbol = fault["symbol"]?.textValue.map { " (\($0))" } ?? ""
-    let offset = fault["offset"]?.unsignedValue.map { "+0x" + String($0, radix: 16) } ?? ""
-    lines.append(
-      "  last fault: \(text(fault["signal"])) in \(text(fault["module"]))\(offset)\(symbol), "
-        + "build-id \(text(fault["build_id"]))")
-    lines += (fault["frames"]?.arrayValue ?? []).map { "    called from \(text($0))" }
+    lines.append("  last fault: \(place(of: fault))")
+    lines += callers(of: fault)
     lines.append(
       "    worker \(text(fault["worker"])) was back on stable after "
         + microseconds(fault["to_stable_ns"]?.unsignedValue ?? 0))
     return lines
+  }
+
+  /// What a fault was, and where: "SIGSEGV in qer 1.0.1+0x1240 (enforce+0x20), build-id …".
+  static func place(of fault: [String: CBOR]) -> String {
+    let symbol = fault["symbol"]?.textValue.map { " (\($0))" } ?? ""
+    let offset = fault["offset"]?.unsignedValue.map { "+0x" + String($0, radix: 16) } ?? ""
+    return "\(text(fault["signal"])) in \(text(fault["module"]))\(offset)\(symbol), "
+      + "build-id \(text(fault["build_id"]))"
+  }
+
+  /// One line for each call that led to a fault.
+  static func callers(of fault: [String: CBOR]) -> [String] {
+    (fault["frames"]?.arrayValue ?? []).map { "    called from \(text($0))" }
   }
 
   static func installed(_ answer: [String: CBOR]) -> [String] {

@@ -128,6 +128,9 @@ struct hitless_guard {
   struct hitless_view trial;
   struct hitless_guard_context context;
   struct hitless_guard_report report;
+  /// The last fault of stable on a copy. The handler writes it and whoever had the copy run reads it, on the
+  /// same thread: it is handed to nobody, so that nobody can take it for a candidate's.
+  struct hitless_guard_report stables;
   uint64_t words[HITLESS_GUARD_WORDS];
 };
 
@@ -135,11 +138,11 @@ struct hitless_guard {
 int32_t hitless_guard_run(struct hitless_worker *_Nonnull worker, const struct hitless_view *_Nonnull view,
                           hitless_pipeline _Nonnull pipeline, void *_Nullable batch);
 
-/// Runs `batch` on the candidate of `view` under the guard, once, whatever happens: for what is no worker's
-/// batch.
+/// Runs `batch` on what `view` serves under the guard, once, whatever happens: for what is no worker's batch.
 ///
-/// Returns whether it came to its end; `result` is then what it returned. A fault is reported like a
-/// worker's.
+/// Returns whether it came to its end; `result` is then what it returned. A fault of a view's candidate is
+/// reported like a worker's. A view without a candidate has stable run: its fault is left in `stables`, and
+/// nobody is told.
 int hitless_guard_try(struct hitless_worker *_Nonnull worker, const struct hitless_view *_Nonnull view,
                       hitless_pipeline _Nonnull pipeline, void *_Nullable batch,
                       int32_t *_Nonnull result);

@@ -76,8 +76,9 @@ struct hitless_shadow_options {
   /// Runs the modules of `view` on the copy as the pipeline function does on a batch, and applies nothing: no
   /// counter, no session, no packet that is sent. What it returns is compared as well.
   ///
-  /// It is left in the middle, like by `longjmp`, when the candidate faults or is over the time budget:
-  /// until it returns it holds no lock, no allocation and nothing that a destructor would have to end.
+  /// It is left in the middle, like by `longjmp`, when a module of `view`, of either side, faults or is over
+  /// the time budget: until it returns it holds no lock, no allocation and nothing that a destructor would
+  /// have to end.
   int32_t (*run)(void *context, const struct hitless_view *view, void *copy);
   /// Lists what the run has put out, in an order that depends on nothing but what it is; returns how many
   /// entries of `outputs`, which has `output_limit`, are filled.
