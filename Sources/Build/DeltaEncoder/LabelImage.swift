@@ -139,20 +139,43 @@ private struct ImageMaker {
       let symbols = Int(header.link)
       let table = symbols < layout.sections.count ? layout.range(of: symbols).lowerBound : 0
       for entry in stride(from: range.lowerBound, to: range.upperBound - 23, by: 24) {
-        guard let slot = layout.offset(ofAddress: bytes.span.little(entry, 8)),
-          slot + 8 <= bytes.count
-        else { continue }
         let type = bytes.span.little(entry + 8, 4)
+        guard let slot = slot(of: bytes.span.little(entry, 8), type: type, in: header) else {
+          continue
+        }
         let symbol = Int(bytes.span.little(entry + 12, 4))
         let addend = bytes.span.little(entry + 16, 8)
         let label =
           symbol == 0
           ? labels.label(address: addend)
           : labels.label(place: table + symbol * 24) &+ addend &* 31
-        put(label &* 3 &+ type, 8, at: slot)
+        put(label &* 3 &+ type, slot.count, at: slot.lowerBound)
       }
     }
   }
+
+  /// The bytes that a relocation of `table` fills in; nil where they are not in the file.
+  ///
+  /// Of an object its offset is one into the section that the table is for, and most fill in four bytes.
+  private func slot(of offset: UInt64, type: UInt64, in table: SectionHeader) -> Range<Int>? {
+    guard layout.isRelocatable else {
+      guard let start = layout.offset(ofAddress: offset), start + 8 <= bytes.count else {
+        return nil
+      }
+      return start..<start + 8
+    }
+    let section = Int(table.info)
+    guard section > 0, section < layout.sections.count else { return nil }
+    let range = layout.range(of: section)
+    let width = Self.wholeAddresses[layout.machine] == type ? 8 : 4
+    guard range.count >= width, offset <= UInt64(range.count - width) else { return nil }
+    let start = range.lowerBound + Int(offset)
+    return start..<start + width
+  }
+
+  /// What a relocation is called, by machine, that fills in all of an address: R_X86_64_64, R_AARCH64_ABS64,
+  /// R_RISCV_64, R_LARCH_64.
+  private static var wholeAddresses: [UInt16: UInt64] { [62: 1, 183: 257, 243: 2, 258: 2] }
 
   private mutating func put(_ value: UInt64, _ width: Int, at place: Int) {
     for index in 0..<width {
