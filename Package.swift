@@ -299,8 +299,8 @@ let package = Package(
     .executableTarget(
       name: "EnduranceHost",
       dependencies: [
-        "Agent", "CEnduranceLoad", "CHitless", "CUPF", "Generator", "HotSwap", "Platform",
-        "Refusal", "Signing", "Staging", "TestSupport",
+        "Agent", "CEnduranceLoad", "CHitless", "CUPF", "DeltaEncoder", "Generator", "HotSwap",
+        "Platform", "Refusal", "Signing", "Staging", "TestSupport",
       ], path: "Tests/EnduranceHost", swiftSettings: strict),
     tests("Endurance", ["TestSupport", "EnduranceHost"]),
     tests("Tool", ["TestSupport"]),

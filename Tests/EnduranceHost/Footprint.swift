@@ -38,6 +38,16 @@ struct Footprint: Sendable {
       objects: names(in: "\(state)/objects/sha256").count, auditBytes: audit)
   }
 
+  /// The same, or one that is taken later: threads whose work is done need a processor to end.
+  func settled(asIn before: Footprint?, _ look: () -> Footprint) -> Footprint {
+    var found = self
+    for _ in 0..<100 where found.threads > before?.threads ?? .max {
+      usleep(100_000)
+      found = look()
+    }
+    return found
+  }
+
   private static func text(_ path: String) -> String {
     String(decoding: contents(of: path) ?? [], as: UTF8.self)
   }
