@@ -50,8 +50,9 @@ final class GuardedNode {
     return try ConfirmedSet(parsing: bytes)
   }
 
-  /// With `copies` shadows run those, and not the plane's. Comes up on what is on the device of the one `after`
-  /// which it is.
+  /// Comes up on what is on the device of the one `after` which it is.
+  ///
+  /// With `copies` shadows run those, and not the plane's.
   init(
     workers: Int, packetsAreReadOnly: Bool = false, qer: [UInt8]? = nil,
     after: GuardedNode? = nil, copies: HandCopies? = nil,
@@ -180,7 +181,9 @@ extension GuardedNode {
   /// Installs a patch to `target` and returns its transaction.
   func install(_ target: [UInt8], from base: [UInt8]? = nil) throws -> UInt64 {
     var request = PatchRequest(
-      pairs: [PatchRequest.Pair(base: base ?? self.base, target: target, names: ("base", "target"))],
+      pairs: [
+        PatchRequest.Pair(base: base ?? self.base, target: target, names: ("base", "target"))
+      ],
       keys: [key])
     request.product = "upf"
     request.release = "r\(sequence)"

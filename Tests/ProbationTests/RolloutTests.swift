@@ -106,7 +106,8 @@ struct RolloutTests {
     #expect(RolloutPlan.steps(.batches, first: nil, later: [all]) == [.share(0), .share(all)])
     // Who asks for half and then for a quarter has made a mistake: nothing of it is done.
     var falling = RolloutPlan()
-    falling.steps = RolloutPlan.steps(.batches, first: .share(655), later: [655, all / 2, all / 4, all])
+    falling.steps = RolloutPlan.steps(
+      .batches, first: .share(655), later: [655, all / 2, all / 4, all])
     #expect(falling.flaw?.message == "a step of the rollout is not more than the one before")
   }
 

@@ -108,7 +108,8 @@ enum {
   HITLESS_GUARD_TRIAL = 0,
   /// Never; only a view's deadline is kept.
   HITLESS_GUARD_OFF = 1,
-  /// After it was confirmed too: a fault then leads back to what was stable before.
+  /// After it was confirmed too, also by an earlier life of the host, and while no other candidate is on
+  /// trial: a fault then leads back to what was stable before.
   HITLESS_GUARD_ALWAYS = 2
 };
 
