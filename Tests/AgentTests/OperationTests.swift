@@ -45,14 +45,14 @@ struct ExerciseTests {
   }
 
   @Test func `the end of the time to confirm does not wait for an exercise's next swap`() throws {
-    site.options.confirmTimeout = 500_000_000
+    site.options.confirmTimeout = 10_000_000_000
     let agent = try site.start()
     let worker = try TestWorker(agent)
     let number = try agent.install(patch: try site.patch())
     _ = try agent.activate(number)
     let begin = MonotonicClock.now
-    let report = try agent.exercise(number, count: 4, intervalNanoseconds: 600_000_000_000)
-    #expect(report.swaps == 2 && MonotonicClock.now - begin < 300_000_000_000)
+    let report = try agent.exercise(number, count: 4, intervalNanoseconds: 120_000_000_000)
+    #expect(report.swaps == 2 && MonotonicClock.now - begin < 110_000_000_000)
     #expect(eventually { agent.status().transactionState == .rolledBack })
     #expect(eventually { worker.results == [31, 31] })
     worker.stop()
@@ -65,7 +65,7 @@ struct ExerciseTests {
     let number = try agent.install(patch: try site.patch())
     let swaps = Guarded<UInt64>(0)
     let thread = try SystemThread.start("test-exercise") {
-      let report = try? agent.exercise(number, count: 4, intervalNanoseconds: 600_000_000_000)
+      let report = try? agent.exercise(number, count: 4, intervalNanoseconds: 120_000_000_000)
       swaps.withLock { $0 = report?.swaps ?? 0 }
     }
     #expect(eventually { worker.results != [31, 31] && !worker.results.isEmpty })

@@ -94,7 +94,7 @@ struct MatrixTests {
     #expect(Set(node.marks.keys).isSubset(of: [2, 0xffff]), "\(node.marks)")
     try node.load(trigger: [0, 1])
     #expect(eventually(within: 60) { node.agent.status().stableGeneration != stable })
-    #expect(node.agent.lastFault?.place?.module == "qer 1.0.2")
+    #expect(eventually(within: 60) { node.agent.lastFault?.place?.module == "qer 1.0.2" })
     #expect(eventually(within: 60) { (try? node.confirmedSet())?.abandoned?.number == 1 })
     try node.load(trigger: [0, 1])
     node.expectConservation()

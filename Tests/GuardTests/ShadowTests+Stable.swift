@@ -42,6 +42,7 @@ extension ShadowTests {
     #expect(status.transactionState == .rolledBack)
     #expect(status.stableGeneration == before.stableGeneration)
     #expect(status.counters.faults == 0 && node.agent.lastFault == nil)
+    #expect(eventually { node.agent.shadowStableFault != nil })
     let fault = try #require(node.agent.shadowStableFault)
     #expect(fault.worker == ShadowBench.name)
     #expect(fault.place?.module == "qer 1.0.\(stable)")
@@ -82,6 +83,10 @@ extension ShadowTests {
   }
 
   private func expectAudit(of node: GuardedNode) throws {
+    let isTold = eventually(within: 60) {
+      (try? node.auditLines())?.contains { $0.contains("stable-faulted") } == true
+    }
+    #expect(isTold)
     let lines = try node.auditLines()
     let told = try #require(lines.first { $0.contains(#""event":"stable-faulted""#) })
     for word in [#""side":"stable""#, #""copy_of":0"#, #""module":"qer"#, #""worker":"shadow""#] {

@@ -224,6 +224,9 @@ extension Agent.State {
         transaction.changedModules
       )
     }
+    if let left = running?.left, left.generation.number == generation {
+      return (0, left.modules, nil, [])
+    }
     guard let running, running.stable.number == generation else { return (0, [], nil, []) }
     return (0, running.modules, nil, running.changedModules)
   }
@@ -240,6 +243,7 @@ extension Agent.State {
       self.running?.retired.append(running.stable)
     }
     self.running?.retired.removeAll { $0 === fallback.generation }
+    self.running?.left = Agent.Fallback(generation: running.stable, modules: running.modules)
     self.running?.stable = fallback.generation
     self.running?.modules = fallback.modules
     self.running?.fallback = nil

@@ -32,13 +32,18 @@ extension Agent {
       }
       judgeLastRun()
       // A start that is refused is no death of the set.
-      defer { if state.withLock({ $0.running == nil }) { try? journal.abandonRun() } }
+      defer {
+        if state.withLock({ $0.running == nil }) {
+          try? journal.abandonRun()
+          // With the domain goes the thread that answers for faults in it.
+          state.withLock { $0.isAnswering = false }
+        }
+      }
       let domain = SwapDomain(slotCount: slots.count, room: try GuardRoom(options.guarding))
       let modules = try firstModules(slots, domain)
       try defineStates(in: domain, for: modules)
       let stable = try domain.makeGeneration(modules.map(\.module))
       let fallback = setBefore(modules, slots, domain)
-      if fallback != nil { try beginGuarding(in: domain) }
       let publication = try publish(stable: stable, above: fallback, in: domain)
       let server = try controlServer()
       state.withLock {
@@ -111,6 +116,7 @@ extension Agent {
         }
         return module
       }
+      try beginGuarding(in: domain)
       return Fallback(
         generation: try domain.makeGeneration(all.map(\.module)), modules: all)
     } catch {

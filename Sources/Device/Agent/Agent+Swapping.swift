@@ -37,6 +37,11 @@ extension Agent {
       } catch {
         prepared?.run.stop()
         prepared?.run.waitUntilEnded()
+        let isMoving = state.withLock { state in
+          state.transaction?.shadow?.isOver = true
+          return state.migration != nil
+        }
+        if !isMoving { endGuarding(in: running.domain) }
         throw error
       }
     }
@@ -58,6 +63,8 @@ extension Agent {
       state.withLock { state in
         state.transaction?.shadow = shadow
         state.transaction?.faults = 0
+        // Who closes the agent may have looked before it was there to be stopped.
+        if state.isClosed { shadow?.run.stop() }
       }
       guard let shadow else {
         return try begin(
@@ -92,6 +99,7 @@ extension Agent {
     try beginMigration(transaction, eagerLimit: eagerRecords, running)
     let publication: Publication
     do throws(Refusal) {
+      try requireUnfrozen()
       // Guarded workers keep the deadline themselves: an agent that gets no processor cannot.
       publication = try running.domain.publish(
         stable: running.stable, candidate: transaction.generation,
@@ -106,6 +114,8 @@ extension Agent {
       state.transaction?.confirmBy = confirmBy
       state.transaction?.rollout = rollout
       if isProbe { state.protection.breakers.probe(transaction.patch.identity) }
+      // Who has frozen the agent since saw nothing in force.
+      if state.protection.frozen != nil { transaction.generation.breaker.open() }
     }
     if isProbe { beginProbe(transaction) }
     moveEagerly(transaction.number, everything: plan?.steps.first?.isEverything ?? true)
@@ -196,8 +206,10 @@ extension Agent {
       }
       let hasFaulted = hasFault(transaction.generation, in: running.domain)
       state.withLock { state in
-        // Who has frozen the agent after it was written down came too late for this candidate, which is stable now.
-        if !hasFaulted { transaction.generation.breaker.close() }
+        // Who has frozen the agent after it was written down came too late for this candidate, which is stable now;
+        // a fault, and memory that has changed, are not too late.
+        let isDamaged = transaction.modules.contains { state.protection.isDamaged($0) }
+        if !hasFaulted && !isDamaged { transaction.generation.breaker.close() }
         state.running?.fallback = fallback
         state.transaction?.state = .confirmed
         state.transaction?.confirmBy = nil

@@ -53,8 +53,6 @@ extension Agent {
     guard isNeeded else { return }
     do throws(SystemError) {
       try SystemThread.start("hitless-timer", at: options.threads) { [self] in
-        // What it is for is known when the operation is over.
-        _ = state.wait(until: .after(.max)) { $0.operation == nil || $0.due != nil ? true : nil }
         runTimer()
       }.detach()
     } catch {
@@ -91,10 +89,15 @@ extension Agent {
   }
 
   /// What waits; when nothing does, the timer's thread is over.
+  ///
+  /// Not in the middle of an operation: one that is going to publish counts on the thread that it has found.
   private func nextDue() -> DueLook? {
-    state.withLock { state in
-      if state.due == nil { state.timer = .idle }
-      return state.due
+    let found = state.wait(until: .after(.max)) { state -> DueLook?? in
+      if let due = state.due { return .some(due) }
+      guard state.operation == nil || state.isClosed else { return nil }
+      state.timer = .idle
+      return .some(nil)
     }
+    return found ?? nil
   }
 }

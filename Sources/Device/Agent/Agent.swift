@@ -74,6 +74,8 @@ package final class Agent: Sendable {
     var modules: [StagedModule]
     /// What was stable before, where workers go back to if `stable` faults.
     var fallback: Fallback?
+    /// What was stable until it faulted: other workers may report the same of it.
+    var left: Fallback?
     /// Generations that went out of use and are still mapped, oldest first.
     var retired: [Generation] = []
     var server: ControlServerBox?

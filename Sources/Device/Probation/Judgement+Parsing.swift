@@ -134,7 +134,13 @@ extension HealthThresholds {
   fileprivate init(recorded record: JSON) throws(JudgementFault) {
     let fields = RecordFields(record)
     self.init()
-    for field in Self.fields { self[keyPath: field.path] = try fields.number(field.name) }
+    // Errors were judged by the floor of all rates before they had one of their own.
+    let floor = try fields.number("rate-floor-micro")
+    for field in Self.fields {
+      self[keyPath: field.path] =
+        field.name == "error-floor-micro"
+        ? try fields.number(field.name, missing: floor) : try fields.number(field.name)
+    }
   }
 }
 
