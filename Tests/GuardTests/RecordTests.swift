@@ -112,7 +112,10 @@ struct RecordTests {
     try node.expectBooks()
     let counts = node.agent.migrationCounts
     #expect(counts.failures == 1 && counts.back == counts.forward && counts.kept == 0)
-    #expect(try node.auditLines().contains { $0.contains(#""reason":"migration""#) })
+    let isTold = eventually(within: 60) {
+      (try? node.auditLines())?.contains { $0.contains(#""reason":"migration""#) } == true
+    }
+    #expect(isTold)
     #expect(node.agent.metrics().contains(#"reason="migration"} 1"#))
   }
 

@@ -125,8 +125,12 @@ struct ShadowTests {
     _ = try node.agent.activate(transaction, rollout, shadow: plan(120))
     try loadUntilOver(node)
     #expect(node.agent.status().transactionState == .active)
-    #expect(
-      try node.auditLines().contains { $0.contains("in shadow, step 1 of 2, 10 % of batches") })
+    // The log has it once the grace period is over.
+    let step = "in shadow, step 1 of 2, 10 % of batches"
+    let isTold = eventually(within: 60) {
+      (try? node.auditLines())?.contains { $0.contains(step) } == true
+    }
+    #expect(isTold)
     _ = try node.agent.rollback(transaction)
     node.expectConservation()
   }
