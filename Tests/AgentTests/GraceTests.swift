@@ -173,9 +173,18 @@ struct ConfirmTimerTests {
     site.options.confirmTimeout = 150_000_000
     let agent = try site.start()
     let number = try agent.install(patch: try site.patch())
+    var last: UInt64 = 0
     for round: UInt64 in 1...3 {
       _ = try agent.activate(number)
-      #expect(eventually { agent.status().transactionState == .rolledBack })
+      // What is told of is over; the state is new a moment earlier, in the middle of the rollback.
+      let isOver = eventually {
+        while let event = agent.nextEvent(after: last, timeout: 0) {
+          last = event.number
+          if event.kind == "rolled-back" { return true }
+        }
+        return false
+      }
+      #expect(isOver && agent.status().transactionState == .rolledBack)
       #expect(agent.status().counters.rollbacks == round)
     }
     // Not one request was refused on the way.
