@@ -167,15 +167,21 @@ private struct ImageMaker {
     let section = Int(table.info)
     guard section > 0, section < layout.sections.count else { return nil }
     let range = layout.range(of: section)
-    let width = Self.wholeAddresses[layout.machine] == type ? 8 : 4
+    let width = isWholeAddress(type) ? 8 : 4
     guard range.count >= width, offset <= UInt64(range.count - width) else { return nil }
     let start = range.lowerBound + Int(offset)
     return start..<start + width
   }
 
-  /// What a relocation is called, by machine, that fills in all of an address: R_X86_64_64, R_AARCH64_ABS64,
-  /// R_RISCV_64, R_LARCH_64.
-  private static var wholeAddresses: [UInt16: UInt64] { [62: 1, 183: 257, 243: 2, 258: 2] }
+  /// Whether a relocation fills in all of an address: R_X86_64_64, R_AARCH64_ABS64, R_RISCV_64, R_LARCH_64.
+  private func isWholeAddress(_ type: UInt64) -> Bool {
+    switch layout.machine {
+    case 62: type == 1
+    case 183: type == 257
+    case 243, 258: type == 2
+    default: false
+    }
+  }
 
   private mutating func put(_ value: UInt64, _ width: Int, at place: Int) {
     for index in 0..<width {
