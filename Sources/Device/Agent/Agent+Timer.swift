@@ -57,7 +57,10 @@ extension Agent {
       }.detach()
     } catch {
       state.withLock { $0.timer = .idle }
-      throw error.refusal
+      var refusal = error.refusal
+      refusal.hint =
+        "nobody would look at the candidate: let the host start one more thread, and activate again"
+      throw refusal
     }
   }
 
