@@ -179,10 +179,10 @@ final class GuardedNode {
 
 extension GuardedNode {
   /// Installs a patch to `target` and returns its transaction.
-  func install(_ target: [UInt8], from base: [UInt8]? = nil) throws -> UInt64 {
+  func install(_ target: [UInt8]) throws -> UInt64 {
     var request = PatchRequest(
       pairs: [
-        PatchRequest.Pair(base: base ?? self.base, target: target, names: ("base", "target"))
+        PatchRequest.Pair(base: base, target: target, names: ("base", "target"))
       ],
       keys: [key])
     request.product = "upf"
