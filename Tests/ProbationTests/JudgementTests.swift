@@ -41,6 +41,38 @@ struct JudgementTests {
     #expect(try !RecordedJudgement(changed).isSame)
   }
 
+  /// Errors were judged by the floor of all rates before they had one of their own; such records were refused, and
+  /// with the floor of today some would come to another decision.
+  @Test func `a record of before errors had a floor of their own is decided as it was then`() throws
+  {
+    // Six in ten thousand more: more than today's floor of errors, less than that of all rates.
+    var figures = input(Side(packets: 10_000_000), Side(packets: 10_000_000, errors: 6000))
+    (figures.elapsed, figures.dwell) = (30_000_000_000, 30_000_000_000)
+    var plan = RolloutPlan()
+    plan.thresholds.errorFloorMicro = plan.thresholds.rateFloorMicro
+    var progress = RolloutProgress()
+    (progress.step, progress.stepBegin) = (1, 31_000_000_000)
+    let then = Judgement(plan, progress, now: 61_000_000_000, figures)
+    #expect(then.decide().verdict.name == "healthy")
+    let old = without("error-floor-micro", in: then.json(then.decide()))
+    #expect(!old.text.contains("error-floor-micro"))
+    #expect(try RecordedJudgement(old).isSame)
+    plan.thresholds.errorFloorMicro = HealthThresholds().errorFloorMicro
+    let now = Judgement(plan, progress, now: 61_000_000_000, figures)
+    #expect(now.decide().verdict.name == "unhealthy", "or nothing is tried here")
+    #expect(try RecordedJudgement(now.json(now.decide())).isSame)
+  }
+
+  /// The record without the fields of a name, however deep.
+  private func without(_ name: String, in record: JSON) -> JSON {
+    switch record {
+    case .object(let fields):
+      .object(fields.filter { $0.0 != name }.map { ($0.0, without(name, in: $0.1)) })
+    case .array(let items): .array(items.map { without(name, in: $0) })
+    default: record
+    }
+  }
+
   /// The record with the value of one field taken from another.
   private func replacing(_ field: String, with other: String, in record: JSON) -> JSON {
     guard case .object(let fields) = record, let value = fields.first(where: { $0.0 == other })

@@ -25,6 +25,10 @@ int test_child_begin(int (*_Nonnull body)(void), int *_Nonnull end);
 /// Lets the child end and returns what `body` has returned in it, or -1.
 int test_child_end(int child, int end);
 
+/// From here on the calling thread makes no thread and no process: EAGAIN, as where there are too
+/// many already. Returns 0, or -1 with `errno`. It cannot be taken back.
+int test_threads_forbid(void);
+
 /// Whether permissions hold for the calling thread even if it is root's. Returns 0, or -1 with `errno`.
 int test_permissions_hold(int hold);
 
