@@ -52,11 +52,12 @@ final class GuardedNode {
 
   /// Comes up on what is on the device of the one `after` which it is.
   ///
-  /// With `copies` shadows run those, and not the plane's.
+  /// With `copies` shadows run those, and not the plane's. `beforeStart` gets the agent when all is defined.
   init(
     workers: Int, packetsAreReadOnly: Bool = false, qer: [UInt8]? = nil,
     after: GuardedNode? = nil, copies: HandCopies? = nil,
-    _ change: (inout AgentOptions) -> Void = { _ in }
+    _ change: (inout AgentOptions) -> Void = { _ in },
+    beforeStart: (Agent) throws -> Void = { _ in }
   ) throws {
     Self.mapEmptyFile()
     directory = try TemporaryDirectory()
@@ -80,6 +81,7 @@ final class GuardedNode {
     (plane, access, core) = try Self.plane(workers, packetsAreReadOnly, buckets)
     self.copies = copies
     try agent.defineShadow(unsafe ShadowHost(copies?.options ?? plane.shadowOptions))
+    try beforeStart(agent)
     try agent.start()
     try plane.start(AgentRegistry(agent: agent))
   }

@@ -1,4 +1,5 @@
 import Agent
+import Foundation
 import Guard
 import Journal
 import Probation
@@ -94,6 +95,33 @@ struct MatrixTests {
     try node.load(trigger: [0, 1])
     node.expectConservation()
     #expect((node.marks[1] ?? 0) > 0)
+  }
+
+  /// The thread that answers for faults had gone with what the refused start had made, and no other one came.
+  @Test func `one that fails after a start that was refused, and tried again, is answered for`()
+    throws
+  {
+    let first = try GuardedNode(workers: 1) { $0.guarding.mode = .always }
+    let image = try FaultyModule.image(2, .segv)
+    let transaction = try first.install(image)
+    _ = try first.agent.activate(transaction)
+    try first.confirm(transaction, image)
+    try first.end()
+
+    let folder = first.directory.path("run")
+    let node = try GuardedNode(workers: 1, after: first) {
+      $0.guarding.mode = .always
+      $0.controlSocket = folder + "/control"
+    } beforeStart: { agent in
+      #expect(throws: Refusal.self) { try agent.start() }
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+    }
+    let stable = node.agent.status().stableGeneration
+    try node.load(trigger: [0])
+    #expect(eventually(within: 60) { node.agent.status().stableGeneration != stable })
+    #expect(eventually(within: 60) { node.agent.lastFault?.place?.module == "qer 1.0.2" })
+    try node.load()
+    node.expectConservation()
   }
 
   @Test(arguments: [Failure.import, .jump])

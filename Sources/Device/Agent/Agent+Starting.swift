@@ -41,15 +41,9 @@ extension Agent {
       }
       let domain = SwapDomain(slotCount: slots.count, room: try GuardRoom(options.guarding))
       let modules = try firstModules(slots, domain)
-      try defineStates(in: domain, for: modules)
-      let stable = try domain.makeGeneration(modules.map(\.module))
-      let fallback = setBefore(modules, slots, domain)
-      let publication = try publish(stable: stable, above: fallback, in: domain)
-      let server = try controlServer()
+      let (running, publication) = try putInForce(modules, slots, domain)
       state.withLock {
-        $0.running = Running(
-          domain: domain, stable: stable, modules: modules, fallback: fallback,
-          retired: fallback.map { [$0.generation] } ?? [], server: server)
+        $0.running = running
         $0.metrics.notePublication(publication.sequence, at: publication.startNanoseconds)
       }
       startGoldenCheck()
@@ -57,6 +51,38 @@ extension Agent {
       note(
         "started", 0, describe(modules),
         [("confirmed", .unsigned(journal.confirmed.number)), ("modules", json(modules))])
+    }
+  }
+
+  /// Puts the first modules in force, and opens the control socket; if anything of this fails, no module stays
+  /// mapped.
+  ///
+  /// The view comes last: what is in none can be let go of at once.
+  private func putInForce(
+    _ modules: [StagedModule], _ slots: [SlotOptions], _ domain: SwapDomain
+  ) throws(Refusal) -> (Running, Publication) {
+    var stable: Generation?
+    var fallback: Fallback?
+    var server: ControlServerBox?
+    do throws(Refusal) {
+      try defineStates(in: domain, for: modules)
+      let generation = try domain.makeGeneration(modules.map(\.module))
+      stable = generation
+      fallback = setBefore(modules, slots, domain)
+      server = try controlServer()
+      let publication = try publish(stable: generation, above: fallback, in: domain)
+      let running = Running(
+        domain: domain, stable: generation, modules: modules, fallback: fallback,
+        retired: fallback.map { [$0.generation] } ?? [], server: server)
+      return (running, publication)
+    } catch {
+      server?.stop()
+      for generation in [stable, fallback?.generation] {
+        if let generation { try? domain.release(generation) }
+      }
+      // Those that both sets have are unmapped once.
+      for module in modules + (fallback?.modules ?? []) { try? domain.unload(module.module) }
+      throw error
     }
   }
 
