@@ -34,67 +34,110 @@ extension Agent {
   ///
   /// The candidate must be staged, active or rolled back; afterwards it stands where it stood. Each
   /// swap waits for its grace period, and the next one for `intervalNanoseconds`. One audit line before
-  /// and one after, not one per swap.
+  /// and one after, not one per swap. Where a view that would bring it there cannot be made, the transaction is
+  /// rolled back, as soon as one can.
   package func exercise(
     _ number: UInt64, count: UInt64, intervalNanoseconds: UInt64
   ) throws(Refusal) -> ExerciseReport {
     guard (1...Self.exerciseLimit).contains(count) else {
       throw Refusal(.limit, "an exercise has 1 to \(Self.exerciseLimit) swaps", found: "\(count)")
     }
-    return try exclusively(Self.exerciseOperation, number) { () throws(Refusal) in
-      let (running, transaction) = try current(number, in: [.staged, .active, .rolledBack])
-      guard transaction.state != .active || transaction.rollout == nil else {
-        throw Refusal(
-          .state, "transaction \(number) is being rolled out step by step",
-          hint: "exercise it before it is activated, or after a rollback")
-      }
-      if transaction.state == .active { try requireNoShadow(transaction) }
-      guard transaction.changes.isEmpty else {
-        throw Refusal(
-          .unsupported, "a patch that migrates records cannot be exercised",
-          hint: "activate it, and roll it back")
-      }
-      guard sideTables(of: transaction, running).isEmpty else {
-        throw Refusal(
-          .unsupported, "a patch that keeps records of its own cannot be exercised",
-          hint: "each turn of stable's would be missing from them; activate it, and roll it back")
-      }
-      try requireNoMigration()
-      guard try !admit(transaction) else {
-        throw Refusal(
-          .breakerOpen, "the candidate has failed before",
-          hint: "activate it first: when its breaker has closed it may be exercised")
-      }
-      prepareBreaker(of: transaction, isProbe: false)
-      try record("exercising", number, "\(count) swaps")
-      try journal.beginTrial(transaction.trial)
-      defer { if transaction.state != .active { endTrial(journal.trialCount) } }
-      try beginGuarding(in: running.domain)
-      defer { if transaction.state != .active { endGuarding(in: running.domain) } }
-      state.withLock { $0.transaction?.faults = 0 }
-      var measured = Measured()
-      // The number of swaps is made even, so that the candidate ends where it began.
-      for index in 0..<(count + count % 2) {
-        let toCandidate = (index % 2 == 0) == (transaction.state != .active)
-        let publication = try turn(to: toCandidate ? transaction : nil, running)
-        measured.add(
-          publication,
-          running.domain.waitForGrace(publication, timeout: options.graceTimeout))
-        if isExerciseOver(index) { break }
-        if intervalNanoseconds > 0 {
-          let confirmBy = transaction.confirmBy.map { Deadline.at($0) }
-          let pause = min(intervalNanoseconds, confirmBy?.remaining ?? .max)
-          _ = state.wait(until: .after(pause)) { $0.endsExercise ? true : nil }
+    var stranded: Generation?
+    do throws(Refusal) {
+      return try exclusively(Self.exerciseOperation, number) { () throws(Refusal) in
+        let (running, transaction) = try exercisable(number)
+        prepareBreaker(of: transaction, isProbe: false)
+        try record("exercising", number, "\(count) swaps")
+        try journal.beginTrial(transaction.trial)
+        defer { if !isActive { endTrial(journal.trialCount) } }
+        try beginGuarding(in: running.domain)
+        defer { if !isActive { endGuarding(in: running.domain) } }
+        state.withLock { $0.transaction?.faults = 0 }
+        var measured = Measured()
+        do throws(Refusal) {
+          try alternate(transaction, running, count, intervalNanoseconds, &measured)
+        } catch {
+          if strand(after: measured.swaps) { stranded = transaction.generation }
+          throw error
         }
+        let report = measured.report
+        note("exercised", number, "\(report.swaps) swaps, \(report.overdue) grace periods overdue")
+        return report
       }
-      let report = measured.report
-      note("exercised", number, "\(report.swaps) swaps, \(report.overdue) grace periods overdue")
-      return report
+    } catch {
+      // Nobody else would: the candidate was neither activated nor rolled back.
+      if let stranded {
+        withdraw(
+          stranded.number, because: .inconclusive,
+          detail: "an exercise has come to no end: \(error)")
+      }
+      throw error
     }
+  }
+
+  /// The transaction in question, if its candidate may go to and fro.
+  private func exercisable(_ number: UInt64) throws(Refusal) -> (Running, Transaction) {
+    let (running, transaction) = try current(number, in: [.staged, .active, .rolledBack])
+    guard transaction.state != .active || transaction.rollout == nil else {
+      throw Refusal(
+        .state, "transaction \(number) is being rolled out step by step",
+        hint: "exercise it before it is activated, or after a rollback")
+    }
+    if transaction.state == .active { try requireNoShadow(transaction) }
+    guard transaction.changes.isEmpty else {
+      throw Refusal(
+        .unsupported, "a patch that migrates records cannot be exercised",
+        hint: "activate it, and roll it back")
+    }
+    guard sideTables(of: transaction, running).isEmpty else {
+      throw Refusal(
+        .unsupported, "a patch that keeps records of its own cannot be exercised",
+        hint: "each turn of stable's would be missing from them; activate it, and roll it back")
+    }
+    try requireNoMigration()
+    guard try !admit(transaction) else {
+      throw Refusal(
+        .breakerOpen, "the candidate has failed before",
+        hint: "activate it first: when its breaker has closed it may be exercised")
+    }
+    return (running, transaction)
   }
 }
 
 extension Agent {
+  /// Makes the swaps of an exercise, until it is over.
+  ///
+  /// Their number is made even, so that the candidate ends where it began.
+  private func alternate(
+    _ transaction: Transaction, _ running: Running, _ count: UInt64, _ interval: UInt64,
+    _ measured: inout Measured
+  ) throws(Refusal) {
+    for index in 0..<(count + count % 2) {
+      let toCandidate = (index % 2 == 0) == (transaction.state != .active)
+      let publication = try turn(to: toCandidate ? transaction : nil, running)
+      measured.add(
+        publication, running.domain.waitForGrace(publication, timeout: options.graceTimeout))
+      if isExerciseOver(index) { return }
+      if interval > 0 {
+        let confirmBy = transaction.confirmBy.map { Deadline.at($0) }
+        let pause = min(interval, confirmBy?.remaining ?? .max)
+        _ = state.wait(until: .after(pause)) { $0.endsExercise ? true : nil }
+      }
+    }
+  }
+
+  /// Whether the newest transaction's candidate counts as in force.
+  private var isActive: Bool { state.withLock { $0.transaction?.state == .active } }
+
+  /// Takes note that an exercise ends after so many swaps; returns whether its candidate is not where it stood.
+  ///
+  /// It then counts as active until it is rolled back.
+  private func strand(after swaps: Int) -> Bool {
+    guard swaps % 2 == 1 else { return false }
+    state.withLock { $0.transaction?.state = .active }
+    return true
+  }
+
   /// Puts a candidate in force, or stable as it was before, as an activation and a rollback do.
   private func turn(
     to candidate: Transaction?, _ running: Running
@@ -133,6 +176,8 @@ private struct Measured {
   private var publish: [UInt64] = []
   private var grace: [UInt64] = []
   private var overdue: UInt64 = 0
+
+  var swaps: Int { publish.count }
 
   mutating func add(_ publication: Publication, _ outcome: GraceOutcome) {
     publish.append(publication.publishNanoseconds)

@@ -10,7 +10,8 @@ package enum RollbackReason: String, CaseIterable, Sendable {
   case overBudget = "over_budget"
   /// The candidate did worse than stable.
   case health
-  /// Nothing could be said about its health in time, or stable has faulted on a copy that both were to run.
+  /// Nothing could be said about its health in time, stable has faulted on a copy that both were to run, what it was
+  /// to replace was itself given up, or an exercise could not put it back where it stood.
   case inconclusive
   /// What is mapped is not any more what was verified.
   case goldenHashMismatch = "golden_hash_mismatch"
