@@ -152,21 +152,55 @@ extension Agent {
     _ generation: UInt64, because reason: RollbackReason, detail: String
   ) throws(Refusal) {
     var problem: Refusal?
+    var onTrial: Transaction?
+    var trial: UInt64 = 0
     let swap = try exclusively("revert") { () throws(Refusal) in
-      let (running, number) = state.withLock { ($0.running, $0.transaction?.number ?? 0) }
+      trial = journal.trialCount
+      let (running, transaction) = state.withLock { ($0.running, $0.transaction) }
       guard let running, running.stable.number == generation, let fallback = running.fallback else {
         throw Refusal(.state, "generation \(generation) is not in force any more")
       }
-      let publication = try running.domain.publish(stable: fallback.generation)
-      state.withLock { $0.revert(to: fallback, reason) }
+      onTrial = transaction.flatMap { $0.state == .active ? $0 : nil }
+      let publication = try publishRevert(to: fallback, onTrial, running)
+      state.withLock { state in
+        if let onTrial { _ = state.endTrial(of: onTrial, .inconclusive) }
+        state.revert(to: fallback, reason)
+      }
       problem = abandonConfirmed()
       return PublishedSwap(
-        running.domain, publication, number, "reverted", reason, detail: detail)
+        running.domain, publication, transaction?.number ?? 0, "reverted", reason, detail: detail)
     }
-    endGuarding(in: swap.domain)
-    _ = finish(swap)
+    if onTrial == nil { endGuarding(in: swap.domain) }
+    let report = finish(swap)
+    if let onTrial { finishRollback(of: onTrial, trial, after: report) }
     guard let problem else { return }
     note("reverted", swap.transaction, "the next start comes up on what was confirmed: \(problem)")
+  }
+
+  /// Puts what was stable before in force; a candidate that was on trial above what is given up goes with it.
+  private func publishRevert(
+    to fallback: Fallback, _ onTrial: Transaction?, _ running: Running
+  ) throws(Refusal) -> Publication {
+    guard let onTrial else { return try running.domain.publish(stable: fallback.generation) }
+    var next = running
+    (next.stable, next.modules, next.fallback) = (fallback.generation, fallback.modules, nil)
+    let publication = try publishReturn(onTrial, next)
+    onTrial.shadow?.run.stop()
+    return publication
+  }
+
+  /// Does what is left to do for a candidate whose trial has ended because of what it was to replace.
+  ///
+  /// Nothing is held against it: nothing was found out about it.
+  private func finishRollback(
+    of transaction: Transaction, _ trial: UInt64, after report: SwapReport
+  ) {
+    transaction.shadow?.run.waitUntilEnded()
+    endTrial(trial)
+    note(
+      "rolled-back", transaction.number, "what it was to replace is not in force any more",
+      [("reason", .string(RollbackReason.inconclusive.rawValue))])
+    moveBack(transaction.number, after: report)
   }
 
   /// Makes the set before the confirmed one what the next start comes up on; returns why that is not written.

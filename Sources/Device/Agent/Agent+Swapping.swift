@@ -141,12 +141,7 @@ extension Agent {
       }
       let publication = try publishReturn(transaction, running)
       transaction.shadow?.run.stop()
-      state.withLock { state in
-        state.transaction?.state = .rolledBack
-        state.transaction?.shadow?.isOver = true
-        state.transaction?.confirmBy = nil
-        opened = state.countRollback(of: transaction, reason)
-      }
+      opened = state.withLock { $0.endTrial(of: transaction, reason) }
       return PublishedSwap(
         running.domain, publication, number, "rolled-back", reason, detail: detail)
     }

@@ -63,10 +63,20 @@ struct Protection: Sendable {
 }
 
 extension Agent.State {
+  /// Nothing of the candidate of `transaction` is in force any more; returns the breakers that have opened by it.
+  mutating func endTrial(
+    of transaction: Transaction, _ reason: RollbackReason
+  ) -> [BreakerTable.Key] {
+    self.transaction?.state = .rolledBack
+    self.transaction?.shadow?.isOver = true
+    self.transaction?.confirmBy = nil
+    return countRollback(of: transaction, reason)
+  }
+
   /// The candidate of `transaction` went out of force; returns the breakers that have opened by it.
   ///
   /// A fault was told to them before, by who has answered for it; so was a change in memory.
-  mutating func countRollback(
+  private mutating func countRollback(
     of transaction: Transaction, _ reason: RollbackReason
   ) -> [BreakerTable.Key] {
     counters.rollbacks += 1
