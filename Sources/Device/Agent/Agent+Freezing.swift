@@ -49,7 +49,7 @@ extension Agent {
     let isAlive = state.withLock { state -> Bool in
       guard !state.isClosed else { return false }
       state.protection.frozen = hold
-      if state.mayServeCandidate { state.transaction?.generation.breaker.open() }
+      if state.mayServeCandidate { state.takeCandidateOut() }
       return true
     }
     guard isAlive else { throw Refusal(.state, "the agent was closed") }
@@ -143,6 +143,16 @@ extension Agent {
       // Somebody was faster, or there is no memory for a view: look again soon.
       _ = state.wait(until: .after(Self.freezePause)) { $0.isClosed ? true : nil }
     }
+  }
+}
+
+extension Agent.State {
+  /// Puts workers under guard on stable with their next batch, and lets no more records go to the candidate.
+  ///
+  /// Who is moving records, and holds the operation meanwhile, comes to an end.
+  func takeCandidateOut() {
+    transaction?.generation.breaker.open()
+    migration?.migration.halt()
   }
 }
 

@@ -97,11 +97,24 @@ extension Agent {
   }
 
   /// Moves what there is, when all flows are the candidate's and records are few.
-  func moveEagerly(_ number: UInt64, everything: Bool) {
-    guard everything, let active = state.withLock({ $0.migration }), active.transaction == number,
-      active.migration.recordCount <= active.eagerLimit, let domain = try? domain()
+  ///
+  /// Not within an operation: batches may use a record for long, and whoever wants to roll back, or to confirm, does
+  /// not wait for that. A way back, and a freeze, ends it (`halt`), and so does the next look of the timer, which
+  /// may be the one that calls this.
+  func moveEagerly(_ number: UInt64) {
+    let found = state.withLock { state -> (ActiveMigration, SwapDomain, UInt64)? in
+      guard let transaction = state.transaction, transaction.number == number,
+        transaction.state == .active, transaction.rollout?.isLastStep ?? true,
+        let active = state.migration, active.transaction == number, active.phase == .forward,
+        let domain = state.running?.domain
+      else { return nil }
+      return (active, domain, state.due?.time ?? .max)
+    }
+    guard let (active, domain, nextLook) = found,
+      active.migration.recordCount <= active.eagerLimit
     else { return }
-    _ = domain.sweep(active.migration, to: .candidate, until: .after(Self.sweepLimit))
+    let end = min(nextLook, MonotonicClock.now &+ Self.sweepLimit)
+    _ = domain.sweep(active.migration, to: .candidate, until: .at(end))
     // A record that could not be moved is answered for by the thread that answers for faults.
     if active.migration.failure != nil { domain.room?.ringForAnswer() }
   }
@@ -120,6 +133,7 @@ extension Agent {
         found: failure.cause, hint: "it is being rolled back")
     }
     guard missing == 0 else {
+      try requireUnfrozen()
       throw Refusal(
         .busy, "\(missing) records are still in stable's layout", hint: "confirm it once more")
     }

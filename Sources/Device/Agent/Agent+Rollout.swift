@@ -146,11 +146,11 @@ extension Agent {
         &+ rollout.plan.nextLook(rollout.progress, after: rollout.progress.stepBegin)
       let next = rollout
       set(number) { $0 = next }
-      moveEagerly(number, everything: next.isLastStep)
       return PublishedSwap(
         running.domain, publication, number, "stepped", detail: rollout.stepText)
     }
     _ = finish(swap)
+    moveEagerly(number)
   }
 
   /// Throws unless a rollout has got so far that somebody may confirm it; what it says about health goes

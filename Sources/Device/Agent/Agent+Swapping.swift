@@ -45,7 +45,9 @@ extension Agent {
         throw error
       }
     }
-    return finish(swap)
+    let report = finish(swap)
+    moveEagerly(number)
+    return report
   }
 
   /// Puts the candidate in force, or only in shadow.
@@ -115,10 +117,9 @@ extension Agent {
       state.transaction?.rollout = rollout
       if isProbe { state.protection.breakers.probe(transaction.patch.identity) }
       // Who has frozen the agent since saw nothing in force.
-      if state.protection.frozen != nil { transaction.generation.breaker.open() }
+      if state.protection.frozen != nil { state.takeCandidateOut() }
     }
     if isProbe { beginProbe(transaction) }
-    moveEagerly(transaction.number, everything: plan?.steps.first?.isEverything ?? true)
     return (publication, rollout)
   }
 

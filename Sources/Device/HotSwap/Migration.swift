@@ -117,8 +117,11 @@ extension Migration {
     }
   }
 
-  /// Lets no more records go forward.
+  /// Lets no more records go forward, and ends a sweep that moves them.
   package func halt() { for move in moves { move.halt() } }
+
+  /// Whether none goes forward any more, because one has failed or somebody wants it so.
+  var isHalted: Bool { moves.contains { $0.isHalted } }
 
   private var moves: [TableMove] { changes.compactMap { forward.tables[$0.table].move } }
 
@@ -137,7 +140,7 @@ extension Migration {
         let end = min(first + Self.stretch, count)
         missing += unsafe sweepStates(table, first..<end, to: UInt32(place), seat: seat)
         first = end
-        if goal == .candidate, failure != nil { return missing + (count - first) }
+        if goal == .candidate, isHalted { return missing + (count - first) }
         if deadline.hasPassed { return missing + (count - first) }
       }
     }

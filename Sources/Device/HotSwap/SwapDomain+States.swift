@@ -48,7 +48,7 @@ extension SwapDomain {
   /// at `deadline`.
   ///
   /// Hooks are called on this thread, under a guard of its own. Gives up at the first record whose
-  /// way forward fails. Blocks; no worker waits for it.
+  /// way forward fails, and when that way is closed (`Migration.halt`). Blocks; no worker waits for it.
   package func sweep(
     _ migration: Migration, to goal: Migration.Goal, until deadline: Deadline
   ) -> UInt64 {
@@ -59,8 +59,8 @@ extension SwapDomain {
       var pause: UInt64 = 10_000
       while true {
         let missing = migration.sweep(to: goal, seat: seat?.workerGuard, until: deadline)
-        let hasFailed = goal == .candidate && migration.failure != nil
-        guard missing > 0, !hasFailed, !deadline.hasPassed else { return missing }
+        let isHalted = goal == .candidate && migration.isHalted
+        guard missing > 0, !isHalted, !deadline.hasPassed else { return missing }
         // A batch has what is missing: it takes some microseconds.
         sleepNanoseconds(min(pause, deadline.remaining))
         pause = min(pause * 2, 1_000_000)

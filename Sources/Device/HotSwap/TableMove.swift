@@ -53,6 +53,11 @@ final class TableMove: @unchecked Sendable {
   /// Ordering: relaxed; a record that goes all the same comes back with the others.
   func halt() { unsafe half(32).pointee.store(1, ordering: .relaxed) }
 
+  /// Whether no more records go forward.
+  ///
+  /// Ordering: relaxed; as above.
+  var isHalted: Bool { unsafe half(32).pointee.load(ordering: .relaxed) != 0 }
+
   /// The first failure on the way forward.
   ///
   /// Ordering: acquire; pairs with the release of who has written it down.

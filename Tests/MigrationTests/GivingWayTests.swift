@@ -1,0 +1,151 @@
+import CHitless
+import HotSwap
+import Platform
+import Refusal
+import TestSupport
+import Testing
+
+@testable import Agent
+
+/// What has to wait, and what has not, while batches use records that are to be moved.
+@Suite("Records in use", .serialized)
+struct GivingWayTests {
+  /// Less than a sweep goes on for records that are in use (`Agent.sweepLimit`).
+  private static let patience = 8.0
+
+  /// A host with a worker that is late at every grace period, because it has a record in use.
+  private func site() throws -> LedgerSite {
+    let site = try LedgerSite(records: 100)
+    site.options.graceTimeout = 200_000_000
+    return site
+  }
+
+  /// A rollback was refused as busy as long as a batch used a record, for up to ten seconds.
+  @Test func `a rollback does not wait for those that are moved at once`() throws {
+    let site = try site()
+    let steps = Monitor((isMigrating: false, isHeld: false))
+    site.options.log = { _, message in
+      guard message.contains(" migrating: ") else { return }
+      steps.withLock { $0.isMigrating = true }
+      _ = steps.wait(until: .after(60_000_000_000)) { $0.isHeld ? true : nil }
+    }
+    let agent = try site.start()
+    let number = try site.install()
+    let activation = try SystemThread.start("test-activation") {
+      do { _ = try agent.activate(number) } catch { Issue.record(error) }
+    }
+    #expect(eventually { steps.withLock { $0.isMigrating } })
+    let holder = try RecordHolder(7, of: site)
+    steps.withLock { $0.isHeld = true }
+    #expect(eventually { agent.migrationCounts.forward == 99 })
+    #expect(eventually(within: Self.patience) { (try? agent.rollback(number)) != nil })
+    activation.join()
+    #expect(agent.status().transactionState == .rolledBack)
+    try holder.letGo()
+    #expect(agent.settleBack() && !agent.isMigrating)
+    #expect(agent.migrationCounts == MigrationCounts(forward: 99, back: 99))
+  }
+
+  /// The order waited until the confirmation had given up, for up to ten seconds.
+  @Test func `a freeze ends a confirmation that waits for a record`() throws {
+    let site = try site()
+    let agent = try site.start()
+    let number = try site.install()
+    _ = try agent.activate(number, eagerRecords: 0)
+    let holder = try RecordHolder(7, of: site)
+    let refused = Monitor<Refusal?>(nil)
+    let confirmation = try SystemThread.start("test-confirmation") {
+      do throws(Refusal) {
+        try agent.confirm(number)
+      } catch {
+        let refusal = error
+        refused.withLock { $0 = refusal }
+      }
+    }
+    #expect(eventually { agent.migrationCounts.forward == 99 })
+    let freeze = try SystemThread.start("test-freeze") {
+      #expect((try? agent.freeze(reason: "stop", by: .host)) == number)
+    }
+    let isBack = eventually(within: Self.patience) {
+      agent.status().transactionState == .rolledBack
+    }
+    #expect(isBack)
+    freeze.join()
+    confirmation.join()
+    #expect(refused.withLock { $0 }?.kind == .frozen)
+    #expect(agent.status().counters.confirmations == 0)
+    try holder.letGo()
+    #expect(agent.settleBack() && !agent.isMigrating)
+    #expect(agent.migrationCounts == MigrationCounts(forward: 99, back: 99))
+  }
+
+  @Test func `a freeze in the middle of an activation moves nothing`() throws {
+    let site = try LedgerSite(records: 100)
+    let order = Guarded<SystemThread?>(nil)
+    site.options.log = { _, message in
+      guard let agent = site.agent, message.contains(" migrating: "), !agent.status().isFrozen
+      else { return }
+      var started = try? SystemThread.start("test-freeze") {
+        _ = try? agent.freeze(reason: "stop", by: .host)
+      }
+      order.withLock { $0 = started.take() }
+      _ = eventually { agent.status().isFrozen }
+    }
+    let agent = try site.start()
+    let number = try site.install()
+    let refused = #expect(throws: Refusal.self) { _ = try agent.activate(number) }
+    #expect(refused?.kind == .frozen)
+    let freeze = order.withLock { $0.take() }
+    freeze?.join()
+    #expect(agent.status().transactionState == .staged && !agent.isMigrating)
+    #expect(agent.migrationCounts == MigrationCounts())
+    site.options.log = { _, _ in }
+  }
+
+  /// They used to stay in the layout of a candidate that was in force no more.
+  @Test func `a candidate's records come back with what it was to replace`() throws {
+    let site = try LedgerSite(records: 2000)
+    let agent = try site.start()
+    let workers = try site.startWorkers()
+    let first = try site.installHot(["REVISION=1"])
+    _ = try agent.activate(first)
+    try agent.confirm(first)
+    let second = try site.install(from: ["REVISION=1"], sequence: 3)
+    _ = try agent.activate(second)
+    for worker in workers { worker.pass() }
+    #expect(agent.migrationCounts.forward == 2000)
+    try agent.revert(agent.status().stableGeneration, because: .fault, detail: "late")
+    #expect(agent.status().transactionState == .rolledBack && !agent.isMigrating)
+    for worker in workers {
+      worker.pass()
+      worker.stop()
+      #expect((worker.refused, worker.torn) == (0, 0))
+    }
+    #expect(agent.migrationCounts.back == 2000)
+    #expect(site.wrongRecords(workers) == 0)
+    #expect(try site.generations().guarded == nil)
+  }
+}
+
+/// The calling thread as a worker in the middle of a batch that uses a record.
+@safe
+private struct RecordHolder {
+  private let site: LedgerSite
+  private let worker: UnsafeMutablePointer<hitless_worker>
+
+  /// Begins the batch: with stable, as a flow that is not the candidate's.
+  init(_ record: UInt64, of site: LedgerSite) throws {
+    self.site = site
+    unsafe worker = try site.registerWorker(name: "holder")
+    let view = unsafe hitless_enter(worker)
+    unsafe hitless_state_begin(worker)
+    let place = unsafe hitless_state_use(worker, view, 0, record, 0)
+    #expect(place == UInt32(HITLESS_RECORD_OLD))
+  }
+
+  /// Ends the batch, and the worker.
+  func letGo() throws {
+    unsafe hitless_state_end(worker)
+    unsafe try site.unregisterWorker(worker)
+  }
+}
