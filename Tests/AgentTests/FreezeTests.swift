@@ -1,9 +1,11 @@
+import Digests
 import Journal
 import Platform
 import Probation
 import Refusal
 import TestSupport
 import Testing
+import Verification
 
 @testable import Agent
 
@@ -58,6 +60,26 @@ struct FreezeTests {
     #expect(try order.withLock { $0 }?.get() == .some(nil))
     #expect(agent.status().transactionState == .staged)
     expectStable(agent, worker)
+    try expectNothingLeft(agent, worker, number)
+  }
+
+  @Test func `an activation that has given it traffic already ends in a rollback`() throws {
+    (site.options.breaker.wait, site.options.breaker.longestWait) = (1_000_000, 1_000_000)
+    let agent = try site.start()
+    let worker = try TestWorker(agent)
+    let number = try agent.install(patch: try site.patch())
+    // Of a candidate that has failed before a line tells when it is in force.
+    _ = try agent.activate(number)
+    try agent.rollback(number, because: .health)
+    let order = freeze(agent, at: "breaker-half-open")
+    try #require(eventually { (try? agent.activate(number)) != nil })
+    #expect(try order.withLock { $0 }?.get() == .some(number))
+    #expect(agent.status().transactionState == .rolledBack)
+    expectStable(agent, worker)
+    let log = String(decoding: contents(of: "\(site.state)/audit.jsonl") ?? [], as: UTF8.self)
+    #expect(log.contains(#""reason":"frozen""#))
+    let patch = try #require(agent.state.withLock { $0.transaction?.patch.identity.hex })
+    _ = try agent.release(patch: patch, by: .host)
     try expectNothingLeft(agent, worker, number)
   }
 
