@@ -169,6 +169,9 @@ package final class Agent: Sendable {
     unsafe try domain().unregisterWorker(worker)
   }
 
+  /// How long `close` waits for the timer's thread and for what is under way, in nanoseconds.
+  private static let closePatience: UInt64 = 5_000_000_000
+
   /// Stops the control socket and the timer, and gives the state directory up.
   ///
   /// Workers must have unregistered; what is mapped stays mapped. Closing once more changes nothing.
@@ -193,11 +196,15 @@ package final class Agent: Sendable {
       run.waitUntilEnded()
     }
     state.withLock({ $0.running?.domain.room })?.stop()
-    _ = state.wait(until: .after(5_000_000_000)) { state -> Bool? in
+    let isIdle = state.wait(until: .after(Self.closePatience)) { state -> Bool? in
       state.timer == .idle && state.operation == nil ? true : nil
     }
     noteSuppressedRefusals()
-    note("closed", 0, "control socket and timer stopped")
+    note(
+      "closed", 0,
+      isIdle == nil
+        ? "control socket stopped; what was under way has not ended in time"
+        : "control socket and timer stopped")
     journal.close()
   }
 

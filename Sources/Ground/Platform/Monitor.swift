@@ -4,7 +4,8 @@ internal import Glibc
 /// A value behind a lock, for which threads can wait until it has become what they need.
 ///
 /// Threading: any thread but a worker's packet path. `withLock` wakes every waiter; `wait` blocks until
-/// its condition holds or the deadline has passed. The closures must not call the monitor again.
+/// its condition holds or the deadline has passed, and wakes every other waiter when it holds, because the
+/// condition may change the value as it takes it. The closures must not call the monitor again.
 @safe
 package final class Monitor<Value>: @unchecked Sendable {
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
@@ -47,13 +48,18 @@ package final class Monitor<Value>: @unchecked Sendable {
   }
 
   /// Waits until `condition` returns something, and returns it; nil when the deadline came first.
+  ///
+  /// A condition changes the value only when it returns something: nobody is told of any other change.
   package func wait<Result>(
     until deadline: Deadline, for condition: (inout Value) -> Result?
   ) -> Result? {
     unsafe pthread_mutex_lock(mutex)
     defer { unsafe pthread_mutex_unlock(mutex) }
     while true {
-      if let result = condition(&value) { return result }
+      if let result = condition(&value) {
+        unsafe pthread_cond_broadcast(self.condition)
+        return result
+      }
       if deadline.hasPassed { return nil }
       var time = timespec(
         tv_sec: Int(clamping: deadline.time / 1_000_000_000),
