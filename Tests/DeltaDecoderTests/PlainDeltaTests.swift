@@ -29,9 +29,16 @@ struct PlainDeltaTests {
 
   /// The target's delta, the blocks in `noise` as noise.
   private static func delta(noise: [Bool] = []) throws -> [UInt8] {
+    try body(header, target, PlainPlan(noise: noise))
+  }
+
+  /// The delta with `header` that yields `target`, coded as `plan` wants it.
+  private static func body(
+    _ header: DeltaHeader, _ target: [UInt8], _ plan: PlainPlan = PlainPlan()
+  ) throws -> [UInt8] {
     var book: CostBook?
     return try header.encoded
-      + PlainBody.encode(target, header: header, noise: noise, book: &book).bytes
+      + PlainBody.encode(target, header: header, plan: plan, book: &book).bytes
   }
 
   @Test func `a target comes back, whatever is said to be noise`() throws {
@@ -49,9 +56,13 @@ struct PlainDeltaTests {
     let target = words + generator.bytes(4096) + words
     let header = DeltaHeader(mode: .plain, targetSize: UInt64(target.count), period: 16)
     var book: CostBook?
-    let (plain, excess) = try PlainBody.encode(target, header: header, noise: [], book: &book)
-    let noise = excess.map { $0 > 0 }
-    let marked = try PlainBody.encode(target, header: header, noise: noise, book: &book).bytes
+    let (plain, spent) = try PlainBody.encode(
+      target, header: header, plan: PlainPlan(), book: &book)
+    let noise = stride(from: 0, to: target.count, by: PlainBody.noiseCount).map { start in
+      let end = min(start + PlainBody.noiseCount, target.count)
+      return Int(spent[end] - spent[start]) > 8 * (end - start)
+    }
+    let marked = try Self.body(header, target, PlainPlan(noise: noise))
     #expect(marked.count < plain.count)
     #expect(marked.count < 4096 + 64, "\(marked.count) bytes")
   }
@@ -59,6 +70,73 @@ struct PlainDeltaTests {
   @Test func `noise that comes again costs next to nothing`() throws {
     let count = try Self.delta().count
     #expect(count < 600 + 200, "\(count) bytes")
+  }
+
+  private static let repeating = DeltaHeader(
+    mode: .plain, targetSize: UInt64(target.count), period: 5, hasRepeats: true)
+
+  @Test func `what is told by where it was comes back, into itself, in noise, and up to the end`()
+    throws
+  {
+    let size = Self.target.count
+    let blocks = size / PlainBody.noiseCount + 1
+    // The noise is there again 690 bytes behind it; the zeros at the end reach into themselves.
+    let noise = try #require(Self.place(of: Self.target[1300..<1400], behind: 1400))
+    let repeats = [
+      PlainRepeat(place: noise, length: 100, distance: noise - 1300),
+      PlainRepeat(place: noise + 100, length: 1, distance: noise - 1300),
+      PlainRepeat(place: size - 499, length: 400, distance: 1),
+      PlainRepeat(place: size - 99, length: 99, distance: 300),
+    ]
+    for noise in [[], Array(repeating: true, count: blocks)] as [[Bool]] {
+      let delta = try Self.body(
+        Self.repeating, Self.target, PlainPlan(noise: noise, repeats: repeats))
+      #expect(try DeltaDecoder.decode(delta, base: []) == Self.target)
+    }
+    let none = try Self.body(Self.repeating, Self.target)
+    #expect(try DeltaDecoder.decode(none, base: []) == Self.target)
+  }
+
+  private static func place(of bytes: ArraySlice<UInt8>, behind start: Int) -> Int? {
+    (start...target.count - bytes.count).first {
+      target[$0..<$0 + bytes.count].elementsEqual(bytes)
+    }
+  }
+
+  @Test(arguments: [
+    PlainRepeat(place: 10, length: 1, distance: 11), PlainRepeat(place: 10, length: 1, distance: 1 << 40),
+    PlainRepeat(place: 10, length: 1 << 40, distance: 1), PlainRepeat(place: 0, length: 1, distance: 1),
+  ])
+  func `a repeat that reaches beyond the target is refused`(wrong: PlainRepeat) throws {
+    // The encoder refuses to write such a one at the same place, with what it has written up to there.
+    #expect(throws: FormatError.self) {
+      try Self.body(Self.repeating, Self.target, PlainPlan(repeats: [wrong]))
+    }
+    var refused = 0
+    for seed: UInt64 in 0..<64 {
+      var choices = SeededChoices(seed: seed)
+      // Ones are likely where all bytes are high: repeats of whatever length, from wherever.
+      let delta =
+        Self.repeating.encoded + choices.bytes(40, below: 2) + choices.bytes(200, below: 256)
+      do throws(FormatError) {
+        _ = try DeltaDecoder.decode(delta, base: [], limits: Self.limits)
+      } catch {
+        if "\(error)".contains("repeat") { refused += 1 }
+      }
+    }
+    #expect(refused > 0)
+  }
+
+  @Test func `the encoder tells blocks of noise that come again by where they were`() throws {
+    var generator = SeededGenerator(seed: 24)
+    let blocks = (0..<500).map { _ in generator.bytes(24) }
+    var target = blocks.flatMap { $0 }
+    for _ in 0..<1500 { target += blocks[Int.random(in: 0..<500, using: &generator)] }
+    let delta = DeltaEncoder.encode(base: [], target: target)
+    #expect(delta.mode == "plain" && delta.header.hasRepeats)
+    #expect(try DeltaDecoder.decode(delta.bytes, base: []) == target)
+    // Which of 500 blocks it is takes 9 bits, and where the last one like it was not many more.
+    #expect(delta.bytes.count < 500 * 24 + 1500 * 14 / 8, "\(delta.bytes.count) bytes")
   }
 
   @Test func `the encoder finds a period`() {
@@ -76,11 +154,8 @@ struct PlainDeltaTests {
 
   @Test func `zeros without an end cost next to nothing`() throws {
     let header = DeltaHeader(mode: .plain, targetSize: 1 << 18, period: 16)
-    var book: CostBook?
     let zeros: [UInt8] = Array(repeating: 0, count: 1 << 18)
-    let delta =
-      try header.encoded
-      + PlainBody.encode(zeros, header: header, noise: [], book: &book).bytes
+    let delta = try Self.body(header, zeros)
     #expect(delta.count < 64, "\(delta.count) bytes")
     #expect(try DeltaDecoder.decode(delta, base: []) == zeros)
   }
@@ -103,7 +178,8 @@ struct PlainDeltaTests {
       delta = HostileDelta.damaged(delta, &choices)
     } else {
       let size = UInt64(1 + choices.below(3000))
-      let header = DeltaHeader(mode: .plain, targetSize: size, period: 1 + choices.below(255))
+      let header = DeltaHeader(mode: .plain, targetSize: size, period: 1 + choices.below(255),
+        hasRepeats: seed % 3 == 0)
       delta = header.encoded + choices.bytes(choices.below(400), below: seed % 4 == 1 ? 256 : 3)
     }
     do throws(FormatError) {

@@ -64,6 +64,15 @@ struct ReferenceDecoderTests {
     try expectDecoded([], target, mode: "plain")
   }
 
+  @Test func `blocks of noise that come again come back`() throws {
+    var generator = SeededGenerator(seed: 9)
+    let blocks = (0..<60).map { _ in generator.bytes(24) }
+    var target = blocks.flatMap { $0 }
+    for _ in 0..<200 { target += blocks[Int.random(in: 0..<60, using: &generator)] }
+    #expect(DeltaEncoder.encode(base: [], target: target).header.hasRepeats)
+    try expectDecoded([], target, mode: "plain")
+  }
+
   /// What codec 1 knows of a file without a base.
   @Test func `a module without a base comes back`() throws {
     try expectDecoded([], try BuiltModules.bytes("qer", "1.0.0"), mode: "whole")

@@ -27,7 +27,7 @@ struct NeverWorseThanXZTests {
     }
   }
 
-  static let inputs: [Input] = texts + tables + media + others
+  static let inputs: [Input] = texts + tables + media + blocks + others
 
   private static let texts: [Input] = [
     Input("numbers") { lines(20_000) { "\($0 + 1)" } },
@@ -65,6 +65,21 @@ struct NeverWorseThanXZTests {
     Input("an archive of small members") { SampleFiles.archive },
   ]
 
+  /// A model of bytes knows such a block only when it has paid for its first bytes.
+  private static let blocks: [Input] = [
+    Input("digests that come again") { mixed(1500, of: 20, 6000) },
+    Input("blocks of 8 bytes that come again") { mixed(4000, of: 8, 12_000) },
+    Input("blocks of 24 bytes that come again") { mixed(2000, of: 24, 6000) },
+    Input("blocks of 32 bytes that come again") { mixed(1000, of: 32, 3000) },
+    Input("blocks of 256 bytes that come again") { mixed(200, of: 256, 600) },
+    Input("digests that come again between numbers") {
+      mixed(1200, of: 20, 5000) { number in words(1) { _ in number } }
+    },
+    Input("a document, and digests that come again") {
+      source("docs/concurrency.md") + mixed(1000, of: 32, 3000)
+    },
+  ]
+
   private static let others: [Input] = [
     Input("nothing") { [] },
     Input("one line") { Array("hello world\n".utf8) },
@@ -90,6 +105,16 @@ struct NeverWorseThanXZTests {
     #expect(delta.bytes.count <= other, "\(delta.bytes.count) bytes, xz \(other)")
   }
 
+  @Test(arguments: ["blocks of 24 bytes that come again", "a log", "an archive of small members"])
+  func `nor is it larger where a base of another kind is given`(name: String) throws {
+    let target = try #require(Self.inputs.first { $0.name == name }).bytes()
+    let base = Self.source("docs/format.md") + Self.noise(5000)
+    let delta = DeltaEncoder.encode(base: base, target: target)
+    #expect(try DeltaDecoder.decode(delta.bytes, base: base) == target)
+    let other = Self.compressed(target).count
+    #expect(delta.bytes.count <= other, "\(delta.bytes.count) bytes, xz \(other)")
+  }
+
   private static func compressed(_ bytes: [UInt8]) -> [UInt8] {
     guard let scratch = try? TemporaryDirectory(), let path = try? scratch.write("file", bytes),
       let made = try? run(XZ.program, ["-9e", "-k", path]), made.status == 0
@@ -100,6 +125,17 @@ struct NeverWorseThanXZTests {
   private static func noise(_ count: Int) -> [UInt8] {
     var generator = SeededGenerator(seed: 11)
     return generator.bytes(count)
+  }
+
+  /// `count` blocks of noise of `size` bytes, then `repeats` of them in any order, each followed by what `mark`
+  /// makes of its number.
+  private static func mixed(
+    _ count: Int, of size: Int, _ repeats: Int, mark: (Int) -> [UInt8] = { _ in [] }
+  ) -> [UInt8] {
+    var generator = SeededGenerator(seed: 31)
+    let blocks = (0..<count).map { _ in generator.bytes(size) }
+    return blocks.flatMap { $0 }
+      + (0..<repeats).flatMap { blocks[Int.random(in: 0..<count, using: &generator)] + mark($0) }
   }
 
   private static func repeated(_ bytes: [UInt8], _ count: Int) -> [UInt8] {

@@ -36,8 +36,9 @@ struct DeltaHeaderTests {
   }
 
   @Test(arguments: [1, 2, 127, 128, 255])
-  func `a period is kept`(period: Int) throws {
-    let header = DeltaHeader(mode: .plain, targetSize: 70_000, period: period)
+  func `a period is kept, and whether there are repeats`(period: Int) throws {
+    let header = DeltaHeader(
+      mode: .plain, targetSize: 70_000, period: period, hasRepeats: period % 2 == 0)
     #expect(try DeltaHeader(parsing: header.encoded) == header)
     #expect(header.encoded.count == header.count)
     #expect(throws: FormatError(.truncated(missing: 1), at: header.count - 1)) {
@@ -46,7 +47,7 @@ struct DeltaHeaderTests {
   }
 
   @Test func `a period has its limits and one spelling`() {
-    for (bytes, period) in [([0], 0), ([0x80, 2], 256)] as [([UInt8], Int)] {
+    for (bytes, period) in [([1], 0), ([0x80, 4], 256)] as [([UInt8], Int)] {
       #expect(throws: FormatError(.illegal("a period of \(period) bytes"), at: 2)) {
         try DeltaHeader(parsing: [3, 1] + bytes)
       }

@@ -14,7 +14,7 @@ public func fuzzDelta(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     let mode: DeltaMode = input[1] & 4 != 0 ? .plain : input[1] & 2 == 0 ? .whole : .delta
     let header = DeltaHeader(
       mode: mode, targetSize: UInt64(input[2]) * 32 + 1, coverCount: UInt64(input[2] & 7) + 1,
-      period: Int(input[2] & 63) + 1)
+      period: Int(input[2] & 63) + 1, hasRepeats: input[2] & 64 != 0)
     delta = header.encoded + delta
   }
   let limits = DeltaLimits(targetSize: 1 << 16, memory: 1 << 26)

@@ -94,6 +94,8 @@ def pairs(scratch):
     noise = b"".join(hashlib.sha256(bytes([number])).digest() for number in range(20))
     records = b"".join(bytes([number, 0, 1, number * 7 % 11, 90]) for number in range(100))
     yield "plain", b"\x07" * 50, text + noise + records + noise + text[:300]
+    blocks = [hashlib.sha256(b"block %d" % number).digest()[:24] for number in range(60)]
+    yield "repeats", b"\x07" * 50, b"".join(blocks + [blocks[number * number * 7 % 59] for number in range(200)])
     yield "tiny", b"\x01\x02\x03", b"\x01\x03\x03"
 
 

@@ -14,6 +14,8 @@ package struct DeltaHeader: Sendable, Equatable {
   package let coverCount: UInt64
   /// After so many bytes the target is taken to go on likewise; 1 without codec 3.
   package let period: Int
+  /// Whether bytes may be told by where they were before; false without codec 3.
+  package let hasRepeats: Bool
   /// Bytes the decoder allocates: the target and its working tables, not the base nor the delta.
   package let memoryNeeded: UInt64
 
@@ -70,14 +72,15 @@ extension DeltaHeader {
   package static let longestPeriod = 255
 
   /// Describes a delta of `mode` that yields `targetSize` bytes by way of `coverCount` covers, or with
-  /// columns of `period` bytes.
+  /// columns of `period` bytes and, if `hasRepeats`, repeats.
   package init(
-    mode: DeltaMode, targetSize: UInt64, coverCount: UInt64 = 0, period: Int = 1
+    mode: DeltaMode, targetSize: UInt64, coverCount: UInt64 = 0, period: Int = 1, hasRepeats: Bool = false
   ) {
     self.mode = mode
     self.targetSize = targetSize
     self.coverCount = coverCount
     self.period = period
+    self.hasRepeats = hasRepeats
     memoryNeeded = Self.memory(mode, targetSize: targetSize, coverCount: coverCount)
   }
 
@@ -94,12 +97,14 @@ extension DeltaHeader {
       throw FormatError(.illegal("\(coverCount) covers"), at: 1)
     }
     let place = reader.position
-    let period = mode == .plain ? try LEB128.read(&reader) : 1
+    let shape = mode == .plain ? try LEB128.read(&reader) : 2
+    let period = shape >> 1
     guard period > 0 && period <= UInt64(Self.longestPeriod) else {
       throw FormatError(.illegal("a period of \(period) bytes"), at: place)
     }
     self.init(
-      mode: mode, targetSize: targetSize, coverCount: coverCount, period: Int(period))
+      mode: mode, targetSize: targetSize, coverCount: coverCount, period: Int(period),
+      hasRepeats: shape & 1 != 0)
   }
 
   /// What the mode has behind the target's size.
@@ -107,7 +112,7 @@ extension DeltaHeader {
     switch mode {
     case .stored, .whole: nil
     case .delta: coverCount
-    case .plain: UInt64(period)
+    case .plain: UInt64(period) << 1 | (hasRepeats ? 1 : 0)
     }
   }
 

@@ -4,7 +4,8 @@ package import Bytes
 ///
 /// Nothing is known of the target and no base is looked at. Bytes are coded one by one; where much has
 /// followed what it followed before, one flag stands for many; what no model foretells is said to be noise
-/// and costs eight bits a byte, not more.
+/// and costs eight bits a byte, not more; and what came before in the midst of such noise is told by where
+/// that was.
 package struct PlainBody: ~Copyable {
   /// Bytes that are noise together end at multiples of this.
   package static let noiseCount = 256
@@ -32,68 +33,67 @@ package struct PlainBody: ~Copyable {
   private var runs = 0
   /// Before this place no run is asked for.
   private var nextRun = 0
-  private var costs: Costs
+  private var repeats = RepeatModel()
+  private let hasRepeats: Bool
+  /// How many bits were written before each place; empty unless somebody wants to know.
+  private var spent: [UInt32]
 
-  /// What each block costs beyond eight bits a byte, while it is noted.
-  private struct Costs {
-    var excess: [Int]
-    var start = 0
-    var bits = 0
-  }
-
-  private init(_ coder: BinaryCoder, _ header: DeltaHeader, blocks: Int) {
+  private init(_ coder: BinaryCoder, _ header: DeltaHeader, places: Int) {
     self.coder = coder
     size = Int(header.targetSize)
     period = header.period
+    hasRepeats = header.hasRepeats
     table = HistoryTable(bits: header.plainBits.table)
     matches = PlainMatches(bits: header.plainBits.places)
-    costs = Costs(excess: Array(repeating: 0, count: blocks))
+    spent = Array(repeating: 0, count: places)
   }
 
-  /// Returns the body of the delta that yields `target`, and for each block of `noiseCount` bytes how many
-  /// bits it costs beyond eight a byte; blocks of which `noise` is true are coded as noise.
+  /// Returns the body of the delta that yields `target`, coded as `plan` wants it, and how many bits were written
+  /// before each place of the target, the one behind its end included.
   ///
   /// `listener` is told places of the target as they are come to.
   package static func encode(
-    _ target: [UInt8], header: DeltaHeader, noise: [Bool], book: inout CostBook?,
+    _ target: [UInt8], header: DeltaHeader, plan: PlainPlan, book: inout CostBook?,
     listener: (@Sendable (Int) -> Void)? = nil
-  ) throws(FormatError) -> (bytes: [UInt8], excess: [Int]) {
+  ) throws(FormatError) -> (bytes: [UInt8], spent: [UInt32]) {
     var coder = BinaryCoder()
     coder.book = book
     coder.listener = listener
-    var body = PlainBody(coder, header, blocks: (target.count + noiseCount - 1) / noiseCount)
+    var body = PlainBody(coder, header, places: target.count + 1)
     // Filled as the decoder fills it, so that nothing is foretold from what it cannot know.
     var output: [UInt8] = Array(repeating: 0, count: target.count)
     var bytes = output.mutableSpan
-    try body.codeContents(target.span, noise: noise, output: &bytes)
+    try body.codeContents(target.span, plan: plan, output: &bytes)
     if let entries = body.coder.book { book = entries }
-    return (body.coder.finish(), body.costs.excess)
+    return (body.coder.finish(), body.spent)
   }
 
   /// Returns what `delta`, of which `header` was read, yields.
   package static func decode(
     _ delta: [UInt8], header: DeltaHeader
   ) throws(FormatError) -> [UInt8] {
-    var body = PlainBody(BinaryCoder(decoding: delta, from: header.count), header, blocks: 0)
+    var body = PlainBody(BinaryCoder(decoding: delta, from: header.count), header, places: 0)
     var output: [UInt8] = Array(repeating: 0, count: Int(header.targetSize))
     var bytes = output.mutableSpan
     // Nobody looks at the truth while decoding.
-    try body.codeContents(delta.span, noise: [], output: &bytes)
+    try body.codeContents(delta.span, plan: PlainPlan(), output: &bytes)
     try body.checkInput()
     try body.coder.checkEnd()
     return output
   }
 
   private mutating func codeContents(
-    _ truth: Span<UInt8>, noise: [Bool], output: inout MutableSpan<UInt8>
+    _ truth: Span<UInt8>, plan: PlainPlan, output: inout MutableSpan<UInt8>
   ) throws(FormatError) {
     var place = 0
     while place < size {
       if place & 15 == 0 { coder.open(.newData, place) }
       matches.search(place, output.span)
-      if place >= noiseEnd { codeNoiseFlag(place, noise) }
-      if !isNoise, codeRun(place, truth, &output) {
-        place &+= Self.runCount
+      if place >= noiseEnd { codeNoiseFlag(place, plan) }
+      let many = try codeMany(place, truth, plan, &output)
+      if many > 0 {
+        noteSpending(place, many)
+        place &+= many
         try checkInput()
         continue
       }
@@ -102,10 +102,30 @@ package struct PlainBody: ~Copyable {
       output[place] = byte
       matches.add(byte)
       text.add(byte, at: place)
+      noteSpending(place, 1)
       place &+= 1
       if place & (Self.checkCount &- 1) == 0 { try checkInput() }
     }
-    noteCosts(upTo: size)
+  }
+
+  /// Codes a repeat or a run that begins at `place`; returns of how many bytes, 0 if there is none.
+  @inline(__always)
+  private mutating func codeMany(
+    _ place: Int, _ truth: Span<UInt8>, _ plan: PlainPlan, _ output: inout MutableSpan<UInt8>
+  ) throws(FormatError) -> Int {
+    if hasRepeats {
+      let count = try codeRepeat(place, plan, &output)
+      if count > 0 { return count }
+    }
+    return matches.isSure && !isNoise && codeRun(place, truth, &output) ? Self.runCount : 0
+  }
+
+  /// Notes what `count` bytes from `place` on have cost.
+  @inline(__always)
+  private mutating func noteSpending(_ place: Int, _ count: Int) {
+    guard !spent.isEmpty else { return }
+    let bits = UInt32(truncatingIfNeeded: coder.bitCount)
+    for index in place..<place &+ count { spent[index &+ 1] = bits }
   }
 
   private func checkInput() throws(FormatError) {
@@ -128,10 +148,9 @@ package struct PlainBody: ~Copyable {
 extension PlainBody {
   /// Codes whether the bytes up to the next multiple of `noiseCount` are noise; where a match is sure they
   /// are not, and nothing is asked.
-  private mutating func codeNoiseFlag(_ place: Int, _ noise: [Bool]) {
+  private mutating func codeNoiseFlag(_ place: Int, _ plan: PlainPlan) {
     isNoise = false
     guard !matches.isSure else { return }
-    noteCosts(upTo: place)
     let block = place / Self.noiseCount
     noiseEnd = (block &+ 1) &* Self.noiseCount
     let contexts: InlineArray<3, ContextHash> = [
@@ -139,7 +158,7 @@ extension PlainBody {
       ContextHash(2).with(noises & 255),
     ]
     isNoise = noiseFlags.code(
-      block < noise.count && noise[block], contexts: contexts, set: 0, coder: &coder)
+      block < plan.noise.count && plan.noise[block], contexts: contexts, set: 0, coder: &coder)
     noises = noises << 1 | (isNoise ? 1 : 0)
   }
 
@@ -150,14 +169,28 @@ extension PlainBody {
     }
     return UInt8(truncatingIfNeeded: value)
   }
+}
 
-  /// Notes what the block before `place` has cost.
-  private mutating func noteCosts(upTo place: Int) {
-    let block = costs.start / Self.noiseCount
-    guard block < costs.excess.count else { return }
-    let bits = coder.bitCount
-    costs.excess[block] = bits - costs.bits - 8 * (place - costs.start)
-    (costs.start, costs.bits) = (place, bits)
+// MARK: - Repeats
+
+extension PlainBody {
+  /// Codes whether the bytes from `place` on are told by where they were before, and writes them.
+  ///
+  /// Returns how many these are, 0 if there is no repeat.
+  private mutating func codeRepeat(
+    _ place: Int, _ plan: PlainPlan, _ output: inout MutableSpan<UInt8>
+  ) throws(FormatError) -> Int {
+    guard
+      let found = try repeats.code(
+        plan.repeats, at: place, size: size, matched: matches.matched, isNoise: isNoise, coder: &coder)
+    else { return 0 }
+    for index in place..<place &+ found.length {
+      let byte = output[index &- found.distance]
+      output[index] = byte
+      text.add(byte, at: index)
+    }
+    matches.forget()
+    return found.length
   }
 }
 
@@ -170,7 +203,7 @@ extension PlainBody {
   private mutating func codeRun(
     _ place: Int, _ truth: Span<UInt8>, _ output: inout MutableSpan<UInt8>
   ) -> Bool {
-    guard matches.isSure, place >= nextRun, size &- place >= Self.runCount else { return false }
+    guard place >= nextRun, size &- place >= Self.runCount else { return false }
     let contexts: InlineArray<3, ContextHash> = [
       ContextHash(0).with(runs & 15),
       ContextHash(1).with(NumberModel.width(UInt64(matches.matched))), ContextHash(2),

@@ -105,6 +105,9 @@ struct PlainMatches: Sendable {
     matched &+= count
   }
 
+  /// Takes note that what came is no reason to guess anything.
+  mutating func forget() { (matched, misses) = (0, 0) }
+
   /// How many bytes before `place` are those before `other`.
   private func agreement(_ other: Int, _ place: Int, _ target: Span<UInt8>, most: Int) -> Int {
     let most = min(most, other)

@@ -52,9 +52,9 @@ def decode_blob(data, base):
         check(len(data) == place + size, "a target of another size")
         return data[place:]
     if mode == PLAIN:
-        period, place = leb(data, place)
-        check(0 < period <= LONGEST_PERIOD, "a period")
-        return Plain(Decoder(data, place), size, period).decode()
+        shape, place = leb(data, place)
+        check(0 < shape >> 1 <= LONGEST_PERIOD, "a period")
+        return Plain(Decoder(data, place), size, shape).decode()
     count = 0
     if mode == DELTA:
         count, place = leb(data, place)

@@ -1,9 +1,9 @@
 """A target that is coded by itself (docs/format.md, "Delta codec 3: plain")."""
 import prior
-from coder import SQUASH, STRETCH, STRETCH_LIMIT
+from coder import SQUASH, STRETCH, STRETCH_LIMIT, check
 from inserts import TextWalk, at
 from layout import little
-from models import GOLDEN, FlagModel, ProbabilityMap, context, learn, mix, start, updated, weighted
+from models import GOLDEN, FlagModel, NumberModel, ProbabilityMap, context, learn, mix, start, updated, weighted
 
 LONGEST_PERIOD = 255
 NOISE_BLOCK, RUN = 256, 64
@@ -20,6 +20,7 @@ LENGTHS = 16
 LONG_ORDER, SHORT_ORDER, LONG_REACH, SHORT_REACH = 6, 4, 32, 20
 TRUSTED, PATIENCE, SURE = 16, 8, 32
 LONGEST_MATCH = 31
+REPEAT_BITS, LONGEST_GAP, LONGEST_BEFORE_REPEAT = 12, 255, 32
 
 
 def followed(history, bit):
@@ -206,9 +207,33 @@ class PlainBytes:
         return self.meanings[index].get(history) or meaning(history)
 
 
+class Repeats:
+    """Bytes that are told by where they were before."""
+
+    def __init__(self, coder):
+        self.coder = coder
+        self.flags = FlagModel(REPEAT_BITS, 1, 3, prior.NOTHING)
+        self.lengths, self.distances = NumberModel(1, prior.NOTHING), NumberModel(1, prior.NOTHING)
+        self.end = self.last_gap = 0
+
+    def code(self, place, size, matched, is_noise):
+        """Length and distance, or None where there is no repeat."""
+        gap = min(place - self.end, LONGEST_GAP)
+        contexts = [context(0, gap << 8 | self.last_gap), context(1, gap),
+                    context(2, min(matched, LONGEST_BEFORE_REPEAT) << 1 | is_noise)]
+        if not self.flags.code(self.coder, contexts, 0):
+            return None
+        length = self.lengths.code(self.coder, 0, min(gap, 1))
+        distance = self.distances.code(self.coder, 0, length.bit_length(), min(gap, 1))
+        check(length < size - place and distance < place, "a repeat")
+        self.last_gap, self.end = gap, place + length + 1
+        return length + 1, distance + 1
+
+
 class Plain:
-    def __init__(self, coder, size, period):
-        self.coder, self.size, self.period = coder, size, period
+    def __init__(self, coder, size, shape):
+        self.coder, self.size, self.period = coder, size, shape >> 1
+        self.repeats = Repeats(coder) if shape & 1 else None
         width = size.bit_length()
         self.bytes = PlainBytes(coder, min(20, max(12, width + 5)))
         self.matches = Matches(min(20, max(10, width)))
@@ -225,6 +250,10 @@ class Plain:
             self.matches.search(place, target)
             if place >= self.noise_end:
                 self.noise_flag(place)
+            length = self.repeat(place, target)
+            if length:
+                place += length
+                continue
             if not self.is_noise and self.run(place, target):
                 place += RUN
                 continue
@@ -242,6 +271,18 @@ class Plain:
             contexts = [context(number, self.noises & mask) for number, mask in enumerate((1, 15, 255))]
             self.is_noise = self.noise_flags.code(self.coder, contexts, 0)
             self.noises = self.noises << 1 & 255 | self.is_noise
+
+    def repeat(self, place, target):
+        """How many bytes from `place` on are told by where they were, and written; 0 for none."""
+        found = self.repeats and self.repeats.code(place, self.size, self.matches.matched, self.is_noise)
+        if not found:
+            return 0
+        length, distance = found
+        for index in range(place, place + length):
+            target[index] = target[index - distance]
+            self.text.add(target[index], index)
+        self.matches.matched = self.matches.misses = 0
+        return length
 
     def run(self, place, target):
         """Whether the bytes from `place` on go on as where the match is; if so, writes them."""
