@@ -221,7 +221,9 @@ let package = Package(
       ], exclude: ["Judges"]),
     tests("CodeReferences", ["CodeReferences", "TestSupport"], exclude: ["Judges"]),
     tests("DeltaModel", ["Bytes", "DeltaModel", "TestSupport"]),
-    tests("DeltaEncoder", ["Bytes", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "TestSupport"]),
+    tests(
+      "DeltaEncoder",
+      ["Bytes", "CodeReferences", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "TestSupport"]),
     tests(
       "DeltaDecoder",
       [

@@ -1,7 +1,7 @@
 /// Codes bytes, bit by bit from the highest, each under several contexts whose opinions are mixed.
 ///
-/// Two mixers choose their weights by different things, one by what the caller says the byte is, one by
-/// how many of the contexts have been here before; the mean of their opinions counts.
+/// Three mixers choose their weights by different things: by what the caller says the byte is, by how many of the
+/// contexts have been here before, and by the bits of the byte so far. A fourth mixes what they say.
 package struct ByteModel: Sendable {
   private static let countLimit: UInt32 = 255
   private static let rate = 100
@@ -12,7 +12,6 @@ package struct ByteModel: Sendable {
   var seenWeights: [Int32]
   var pathWeights: [Int32]
   var finalWeights: [Int32]
-  private var map: ProbabilityMap
   private let tables = CodingTables.shared
 
   /// Makes a model of `inputs` contexts whose bytes are of one of `kinds` kinds.
@@ -22,7 +21,6 @@ package struct ByteModel: Sendable {
     seenWeights = Array(repeatingLine: set, count: 2 * (inputs + 1))
     pathWeights = Array(repeatingLine: set, count: 256)
     finalWeights = Array(repeatingLine: [21_845, 21_845, 21_845, 0], count: kinds)
-    map = ProbabilityMap(contexts: 256)
   }
 
   /// Codes one byte of `kind`; the contexts find their memory in `table`.
@@ -90,14 +88,13 @@ package struct ByteModel: Sendable {
       Int32(truncatingIfNeeded: kindSum), Int32(truncatingIfNeeded: seenSum),
       Int32(truncatingIfNeeded: pathSum),
     ]
-    let sum = Mixing.sum(opinions, weights: finalWeights.span, from: kind &* 4)
+    let sum =
+      coder.without.contains(.finalMixer)
+      ? (kindSum &+ seenSum &+ pathSum) / 3
+      : Mixing.sum(opinions, weights: finalWeights.span, from: kind &* 4)
     let mixed = Int(squash[sum &+ limit])
-    let refined =
-      coder.without.contains(.refinement) ? mixed : map.refined(sum, context: path)
-    let probability = max(
-      Self.surest, min(65536 &- Self.surest, (3 &* mixed &+ refined &+ 2) >> 2))
-    let bit = coder.code(value, probability: probability)
-    map.learn(sum, context: path, bit: bit)
+    let bit = coder.code(
+      value, probability: max(Self.surest, min(65536 &- Self.surest, mixed)))
     let rates = tables.rate.span.extracting(0..<1024)
     for index in 0..<n {
       let place = lines[index] | node & 15

@@ -31,11 +31,8 @@ package struct DeltaAblation: OptionSet, Sendable {
   package static let frameWalk = DeltaAblation(rawValue: 1 << 9)
   /// The opinions of the mixers of a byte count the same.
   package static let finalMixer = DeltaAblation(rawValue: 1 << 10)
-  /// The mixed probability of a byte is not corrected by how often it was right.
-  package static let refinement = DeltaAblation(rawValue: 1 << 11)
-
   /// Registers are expected to keep their numbers (AArch64, x86-64).
-  package static let renamedRegisters = DeltaAblation(rawValue: 1 << 12)
+  package static let renamedRegisters = DeltaAblation(rawValue: 1 << 11)
   /// The models start without knowing anything.
   package static let prior = DeltaAblation(rawValue: 1 << 31)
 
@@ -46,6 +43,6 @@ package struct DeltaAblation: OptionSet, Sendable {
     ("learned-addresses", .learnedAddresses), ("learned-values", .learnedValues),
     ("renamed-registers", .renamedRegisters),
     ("rehearsal", .rehearsal), ("derived-tables", .derivedTables), ("frame-walk", .frameWalk),
-    ("final-mixer", .finalMixer), ("refinement", .refinement), ("prior", .prior),
+    ("final-mixer", .finalMixer), ("prior", .prior),
   ]
 }

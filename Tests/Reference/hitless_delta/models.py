@@ -219,7 +219,6 @@ class ByteModel:
                     weights[place] = weight
                     break
                 place -= len(weights)
-        self.map = ProbabilityMap(256)
 
     def code(self, coder, contexts, kind, table, known=None):
         """One byte of `kind`; the contexts find their memory in `table`."""
@@ -259,9 +258,7 @@ class ByteModel:
         sums = [weighted(inputs, weights, first) for weights, first in mixers]
         total = weighted(sums, self.final_weights, kind * 4)
         mixed = SQUASH[total + STRETCH_LIMIT]
-        probability = 3 * mixed + self.map.refined(total, path) + 2 >> 2
-        bit = coder.bit(max(SUREST, min(65536 - SUREST, probability)))
-        self.map.learn(total, path, bit)
+        bit = coder.bit(max(SUREST, min(65536 - SUREST, mixed)))
         for (weights, first), opinion in zip(mixers, sums):
             learn(inputs, weights, first, bit, SQUASH[opinion + STRETCH_LIMIT], BYTE_RATE)
         learn(sums, self.final_weights, kind * 4, bit, mixed, FINAL_RATE)
