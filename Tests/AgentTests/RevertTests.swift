@@ -44,4 +44,51 @@ struct RevertTests {
     worker.stop()
     try agent.close()
   }
+
+  /// It used to bring the module back that had been given up: it has one for every slot.
+  @Test(arguments: [true, false])
+  func `leaves a candidate above it nothing to stand on`(isOnTrial: Bool) throws {
+    site.options.guarding.mode = .always
+    let agent = try site.start()
+    let worker = try TestWorker(agent)
+    let first = try agent.install(patch: try site.patch())
+    _ = try agent.activate(first)
+    try agent.confirm(first)
+    let patch = try site.patch(["beta"], sequence: 3)
+    let second = try agent.install(patch: patch)
+    if isOnTrial { _ = try agent.activate(second) }
+    let stable = agent.status().stableGeneration
+    try agent.revert(stable, because: .fault, detail: "late")
+    #expect(eventually { worker.results == [31, 31] })
+    expectRefusal(.state) { _ = try agent.activate(second) }
+    expectRefusal(.state) { _ = try agent.exercise(second, count: 2, intervalNanoseconds: 0) }
+    #expect(worker.results == [31, 31])
+    if !isOnTrial { try agent.rollback(second) }
+    let again = try agent.install(patch: patch)
+    _ = try agent.activate(again)
+    #expect(eventually { worker.results == [31, 32] })
+    try agent.rollback(again)
+    // What an ordinary rollback has ended may be tried once more.
+    _ = try agent.activate(again)
+    try agent.confirm(again)
+    worker.stop()
+    try agent.close()
+  }
+
+  /// Its own modules are none that it leaves as they were.
+  @Test func `lets the patch that was given up be activated again`() throws {
+    site.options.guarding.mode = .always
+    let agent = try site.start()
+    let worker = try TestWorker(agent)
+    let first = try agent.install(patch: try site.patch())
+    _ = try agent.activate(first)
+    try agent.confirm(first)
+    try agent.revert(agent.status().stableGeneration, because: .asked, detail: "late")
+    #expect(eventually { worker.results == [31, 31] })
+    _ = try agent.activate(first)
+    #expect(eventually { worker.results == [32, 31] })
+    try agent.rollback(first)
+    worker.stop()
+    try agent.close()
+  }
 }

@@ -38,6 +38,7 @@ extension Agent {
     try requireUnfrozen()
     let patch = transaction.patch.identity
     try requireNoQuarantine(patch)
+    try requireSameGround(transaction)
     let (damaged, found) = state.withLock { state in
       let protection = state.protection
       return (
@@ -63,6 +64,23 @@ extension Agent {
     }
     // Without the guard nobody counts batches that went well.
     return found.admission == .probing && options.guarding.mode != .off
+  }
+
+  /// Throws when a module that the patch leaves as it was is not what runs in its slot any more.
+  ///
+  /// So it is after stable was given up: the candidate would bring what had faulted back.
+  private func requireSameGround(_ transaction: Transaction) throws(Refusal) {
+    let running = state.withLock { $0.running?.modules ?? [] }
+    let changed = transaction.changedModules
+    let other = zip(transaction.modules, running).first { mine, runs in
+      mine !== runs && !changed.contains(mine.facts.name)
+    }
+    guard let (mine, runs) = other else { return }
+    throw Refusal(
+      .state, "transaction \(transaction.number) was made over modules that were given up since",
+      expected: "\(mine.facts.name) \(mine.facts.version)",
+      found: "\(runs.facts.name) \(runs.facts.version)",
+      hint: "roll it back if it is staged, and install the patch again: over what runs now")
   }
 
   /// What workers shall find of the candidate's breaker when it is in force.
