@@ -62,13 +62,14 @@ extension Ledger: WorkerHome {
   }
 }
 
-/// A domain with one table of records, a stable module with the first schema and a candidate with the second.
+/// A domain with one table of records, or with a second one beside it, a stable module with the first schema and a candidate with the second.
 final class Ledger: Sendable {
   static let first = StateDefinition.Schema(
     id: LOAD_SCHEMA_1, size: UInt32(MemoryLayout<load_record_1>.size))
   static let second = StateDefinition.Schema(
     id: LOAD_SCHEMA_2, size: UInt32(MemoryLayout<load_record_2>.size))
   static let change = Migration.Change(table: 0, schema: second, module: 0)
+  let changes: [Migration.Change]
 
   let room: GuardRoom
   let domain: SwapDomain
@@ -80,16 +81,24 @@ final class Ledger: Sendable {
   static let budget: UInt64 = Sanitizer.isThread ? 5_000_000_000 : 200_000_000
 
   init(
-    records: UInt64, candidate macros: [String] = [], budget: UInt64 = Ledger.budget
+    records: UInt64, beside more: UInt64? = nil, candidate macros: [String] = [],
+    budget: UInt64 = Ledger.budget
   ) throws {
     recordCount = records
     var options = GuardOptions()
     options.batchBudget = budget
     room = try GuardRoom(options)
     domain = SwapDomain(slotCount: 1, room: room, poisonsRetiredMemory: true)
-    let table = try StateDefinition(
-      name: "ledger", schemas: [Self.first, Self.second], count: records)
-    try domain.defineStates([(table, Self.first)])
+    let counts = [records] + (more.map { [$0] } ?? [])
+    changes = counts.indices.map { Migration.Change(table: $0, schema: Self.second, module: 0) }
+    try domain.defineStates(
+      counts.enumerated().map { number, count in
+        let name = number == 0 ? "ledger" : "ledger-\(number)"
+        return (
+          try StateDefinition(name: name, schemas: [Self.first, Self.second], count: count),
+          Self.first
+        )
+      })
     stable = try domain.makeGeneration([try LedgerModule.map([], ordinal: 0)])
     candidate = try domain.makeGeneration([
       try LedgerModule.map(["SCHEMA=2"] + macros, ordinal: 1)
@@ -100,7 +109,7 @@ final class Ledger: Sendable {
 
   /// A migration that workers know of, with no flow of the candidate's yet.
   func announce() throws -> Migration {
-    let migration = try domain.prepareMigration([Self.change], to: candidate)
+    let migration = try domain.prepareMigration(changes, to: candidate)
     candidate.breaker.close()
     try pass(
       domain.publish(

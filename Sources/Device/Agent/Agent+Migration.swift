@@ -137,6 +137,8 @@ extension Agent {
       throw Refusal(
         .busy, "\(missing) records are still in stable's layout", hint: "confirm it once more")
     }
+    // Who has frozen the agent meanwhile has closed the way forward: it is not to be the only one now.
+    try requireUnfrozen()
     let publication = try domain.publish(
       stable: transaction.generation, states: migration.finishing)
     let outcome = domain.waitForGrace(publication, timeout: options.graceTimeout)
@@ -215,6 +217,7 @@ extension Agent {
     let (domain, migration) = (running.domain, active.migration)
     guard isBackSafe(active, in: domain),
       domain.sweep(migration, to: .stable, until: .after(Self.sweepLimit)) == 0,
+      migration.missingCount(from: .stable) == 0,
       let publication = try? publish(
         stable: running.stable, above: running.fallback, in: domain, states: migration.settledOld)
     else { return false }

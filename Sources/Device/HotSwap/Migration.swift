@@ -132,6 +132,8 @@ extension Migration {
     let states = goal == .candidate ? forward : back
     let place = goal == .candidate ? HITLESS_RECORD_NEW : HITLESS_RECORD_OLD
     var missing: UInt64 = 0
+    // What is left when it ends early: also of tables that it has not come to.
+    var left = recordCount
     for change in changes {
       let count = states.tables[change.table].definition.count
       let table = unsafe states.table(change.table)
@@ -139,9 +141,10 @@ extension Migration {
       while first < count {
         let end = min(first + Self.stretch, count)
         missing += unsafe sweepStates(table, first..<end, to: UInt32(place), seat: seat)
+        left -= end - first
         first = end
-        if goal == .candidate, isHalted { return missing + (count - first) }
-        if deadline.hasPassed { return missing + (count - first) }
+        if goal == .candidate, isHalted { return missing + left }
+        if deadline.hasPassed { return missing + left }
       }
     }
     return missing
