@@ -106,13 +106,14 @@ extension Agent {
       guard let transaction = state.transaction, transaction.number == number,
         transaction.state == .active, transaction.rollout?.isLastStep ?? true,
         let active = state.migration, active.transaction == number, active.phase == .forward,
-        let domain = state.running?.domain
+        let domain = state.running?.domain, !state.isClosed,
+        active.migration.recordCount <= active.eagerLimit
       else { return nil }
+      state.sweeps += 1
       return (active, domain, state.due?.time ?? .max)
     }
-    guard let (active, domain, nextLook) = found,
-      active.migration.recordCount <= active.eagerLimit
-    else { return }
+    guard let (active, domain, nextLook) = found else { return }
+    defer { state.withLock { $0.sweeps -= 1 } }
     let end = min(nextLook, MonotonicClock.now &+ Self.sweepLimit)
     _ = domain.sweep(active.migration, to: .candidate, until: .at(end))
     // A record that could not be moved is answered for by the thread that answers for faults.
@@ -206,7 +207,15 @@ extension Agent {
   /// Does what is left to do of a migration's way back; returns whether it is over.
   ///
   /// One thread at a time, so that nobody settles what has been settled, and begun anew, meanwhile.
-  func settleBack() -> Bool { migrationWriter.withLock { _ in settleBackAlone() } }
+  func settleBack() -> Bool {
+    let isOpen = state.withLock { state -> Bool in
+      if !state.isClosed { state.sweeps += 1 }
+      return !state.isClosed
+    }
+    guard isOpen else { return false }
+    defer { state.withLock { $0.sweeps -= 1 } }
+    return migrationWriter.withLock { _ in settleBackAlone() }
+  }
 
   private func settleBackAlone() -> Bool {
     guard

@@ -46,6 +46,8 @@ package final class Agent: Sendable {
     var stateTables: [StateDefinition] = []
     /// Records on their way between two schemas.
     var migration: ActiveMigration?
+    /// Threads that move the host's records; also outside any operation.
+    var sweeps = 0
     var running: Running?
     var transaction: Transaction?
     var transactionCount: UInt64 = 0
@@ -174,7 +176,8 @@ package final class Agent: Sendable {
 
   /// Stops the control socket and the timer, and gives the state directory up.
   ///
-  /// Workers must have unregistered; what is mapped stays mapped. Closing once more changes nothing.
+  /// Workers must have unregistered; what is mapped stays mapped. No record of the host is touched afterwards, unless
+  /// the log says that something has not ended in time. Closing once more changes nothing.
   package func close() throws(Refusal) {
     guard !state.withLock({ $0.isClosed }) else { return }
     let domain = state.withLock { $0.running?.domain }
@@ -185,6 +188,7 @@ package final class Agent: Sendable {
     }
     let server = state.withLock { state in
       state.isClosed = true
+      state.migration?.migration.halt()
       let server = state.running?.server
       state.running?.server = nil
       return server
@@ -197,7 +201,7 @@ package final class Agent: Sendable {
     }
     state.withLock({ $0.running?.domain.room })?.stop()
     let isIdle = state.wait(until: .after(Self.closePatience)) { state -> Bool? in
-      state.timer == .idle && state.operation == nil ? true : nil
+      state.timer == .idle && state.operation == nil && state.sweeps == 0 ? true : nil
     }
     noteSuppressedRefusals()
     note(
