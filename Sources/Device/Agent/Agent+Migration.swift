@@ -136,7 +136,7 @@ extension Agent {
     guard missing == 0 else {
       try requireUnfrozen()
       throw Refusal(
-        .busy, "\(missing) records are still in stable's layout", hint: "confirm it once more")
+        .busy, "\(missing) records are still in stable's layout", hint: nextStep(after: migration))
     }
     // Who has frozen the agent meanwhile has closed the way forward: it is not to be the only one now.
     try requireUnfrozen()
@@ -154,7 +154,12 @@ extension Agent {
     try unfinish(transaction, running)
     throw Refusal(
       .busy, "not every worker is ready to serve records in the candidate's layout only",
-      hint: "confirm it once more")
+      hint: nextStep(after: migration))
+  }
+
+  /// What is to be done when not all records could be moved: halted once, none goes forward any more.
+  private func nextStep(after migration: Migration) -> String {
+    migration.isHalted ? "roll it back: no record goes forward any more" : "confirm it once more"
   }
 
   /// The candidate is on trial again.

@@ -121,7 +121,7 @@ extension Migration {
   package func halt() { for move in moves { move.halt() } }
 
   /// Whether none goes forward any more, because one has failed or somebody wants it so.
-  var isHalted: Bool { moves.contains { $0.isHalted } }
+  package var isHalted: Bool { moves.contains { $0.isHalted } }
 
   private var moves: [TableMove] { changes.compactMap { forward.tables[$0.table].move } }
 
