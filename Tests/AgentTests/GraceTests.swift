@@ -143,7 +143,7 @@ struct ConfirmTimerTests {
   init() throws { site = try Site() }
 
   @Test func `nobody confirms: the candidate is rolled back`() throws {
-    site.options.confirmTimeout = 1_500_000_000
+    site.options.confirmTimeout = 10_000_000_000
     let agent = try site.start()
     let worker = try TestWorker(agent)
     let number = try agent.install(patch: try site.patch())
@@ -158,13 +158,13 @@ struct ConfirmTimerTests {
   }
 
   @Test func `somebody confirms: nothing more happens`() throws {
-    site.options.confirmTimeout = 1_500_000_000
+    site.options.confirmTimeout = 10_000_000_000
     let agent = try site.start()
     let number = try agent.install(patch: try site.patch())
     _ = try agent.activate(number)
     try agent.confirm(number)
     let last = try #require(newest(agent))
-    #expect(agent.nextEvent(after: last, timeout: 2_000_000_000) == nil)
+    #expect(agent.nextEvent(after: last, timeout: 11_000_000_000) == nil)
     #expect(agent.status().transactionState == .confirmed)
     try agent.close()
   }

@@ -31,13 +31,13 @@ struct ExerciseTests {
   }
 
   @Test func `an exercise does not outlive the time to confirm`() throws {
-    site.options.confirmTimeout = 200_000_000
+    site.options.confirmTimeout = 10_000_000_000
     let agent = try site.start()
     let worker = try TestWorker(agent)
     let number = try agent.install(patch: try site.patch())
     _ = try agent.activate(number)
-    let report = try agent.exercise(number, count: 1_000_000, intervalNanoseconds: 1_000_000)
-    #expect(report.swaps < 1_000_000)
+    let report = try agent.exercise(number, count: 100_000, intervalNanoseconds: 1_000_000)
+    #expect(report.swaps < 100_000)
     #expect(eventually { agent.status().transactionState == .rolledBack })
     #expect(eventually { worker.results == [31, 31] })
     worker.stop()

@@ -22,8 +22,11 @@ struct StrandedExerciseTests {
     }
   }
 
+  /// Ends the pause before an exercise's next swap, as a fault does.
+  private func endPause(_ agent: Agent) { agent.state.withLock { $0.transaction?.faults = 1 } }
+
   private func exercise(_ agent: Agent, _ number: UInt64) throws -> Order<ExerciseReport> {
-    try Order { try agent.exercise(number, count: 100, intervalNanoseconds: 2_000_000_000) }
+    try Order { try agent.exercise(number, count: 100, intervalNanoseconds: 600_000_000_000) }
   }
 
   private func expectRolledBack(_ agent: Agent, _ worker: TestWorker, _ number: UInt64) throws {
@@ -50,6 +53,7 @@ struct StrandedExerciseTests {
     let order = try exercise(agent, number)
     #expect(eventually { worker.results == [32, 31] })
     try refuse(stable, true, agent)
+    endPause(agent)
     #expect(eventually { agent.status().transactionState == .active })
     #expect(worker.results == [32, 31])
     try refuse(stable, false, agent)
@@ -68,6 +72,7 @@ struct StrandedExerciseTests {
     let order = try exercise(agent, number)
     #expect(eventually { worker.results == [31, 31] })
     try refuse(candidate, true, agent)
+    endPause(agent)
     #expect(throws: Refusal.self) { try order.get() }
     try refuse(candidate, false, agent)
     try expectRolledBack(agent, worker, number)
