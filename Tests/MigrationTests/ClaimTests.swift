@@ -166,7 +166,7 @@ struct ClaimTests {
 
 /// What a module of the fixture puts on the number of a record that it is looking at.
 @safe
-private struct Sign {
+struct Sign {
   private let word: UnsafeMutablePointer<Atomic<UInt64>>
 
   /// `number` says where a record has it.

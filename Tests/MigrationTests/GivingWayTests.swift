@@ -1,4 +1,6 @@
 import CHitless
+import CMigrationLoad
+import Guard
 import HotSwap
 import Platform
 import Refusal
@@ -77,6 +79,48 @@ struct GivingWayTests {
     try holder.letGo()
     #expect(agent.settleBack() && !agent.isMigrating)
     #expect(agent.migrationCounts == MigrationCounts(forward: 99, back: 99))
+  }
+
+  /// It ended while records were moved still, which a host may have given back by then.
+  @Test(.enabled(if: !Sanitizer.isThread))
+  func `an agent that closes ends the move of records, and waits for that`() throws {
+    let site = try LedgerSite(records: 100)
+    site.options.guarding.batchBudget = 60_000_000_000
+    let agent = try site.start()
+    let record = unsafe site.record(7)
+    unsafe record.pointee = load_record_1(packets: 2, bytes: 0, number: 7)
+    let sign = unsafe Sign(on: record, \.number)
+    let number = try site.install(["HELD=0", "NEXT=0", "FORWARD_AT=7"])
+    let activation = try SystemThread.start("test-activation") {
+      do { _ = try agent.activate(number) } catch { Issue.record(error) }
+    }
+    #expect(eventually { sign.isThere })
+    let isClosed = Monitor(false)
+    let closing = try SystemThread.start("test-close") {
+      do { try agent.close() } catch { Issue.record(error) }
+      isClosed.withLock { $0 = true }
+    }
+    #expect(eventually { agent.state.withLock { $0.migration?.migration.isHalted == true } })
+    let early: Bool? = isClosed.wait(until: .after(200_000_000)) { $0 ? true : nil }
+    #expect(early == nil)
+    sign.remove()
+    closing.join()
+    #expect(agent.state.withLock { $0.sweeps } == 0)
+    activation.join()
+    #expect(agent.migrationCounts.forward == 8)
+  }
+
+  /// It was told to be confirmed once more, for ever.
+  @Test func `a candidate whose records go forward no more is to be rolled back`() throws {
+    let site = try site()
+    let agent = try site.start()
+    let number = try site.install()
+    _ = try agent.activate(number, eagerRecords: 0)
+    agent.state.withLock { $0.migration?.migration.halt() }
+    let refused = try #require(throws: Refusal.self) { try agent.confirm(number) }
+    #expect(refused.kind == .busy && refused.hint?.hasPrefix("roll it back") == true)
+    try agent.rollback(number)
+    #expect(agent.status().transactionState == .rolledBack && !agent.isMigrating)
   }
 
   @Test func `a freeze in the middle of an activation moves nothing`() throws {

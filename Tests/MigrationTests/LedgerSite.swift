@@ -186,6 +186,11 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
     unsafe Books.wrong(workers, records: recordCount, at: records, isSecond: false)
   }
 
+  /// A record, as long as records lie where the host has put them.
+  func record(_ number: Int) -> UnsafeMutablePointer<load_record_1> {
+    unsafe records.assumingMemoryBound(to: load_record_1.self) + number
+  }
+
   /// Two workers under load, of different records.
   func startWorkers() throws -> [LoadedWorker] {
     let workers = (0..<2).map { LoadedWorker(self, first: $0, stride: 2) }
