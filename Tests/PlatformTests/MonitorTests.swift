@@ -1,29 +1,29 @@
-import Glibc
 import Platform
+import TestSupport
 import Testing
 
 @Suite("Monitor")
 struct MonitorTests {
   @Test func `what a condition changes as it holds wakes who waits for it`() throws {
-    let stage = Monitor(0)
-    // Waits for 2, which only the other waiter's condition makes of 1.
-    let last = try SystemThread.start("last") {
-      let isMet = stage.wait(until: .after(60_000_000_000)) { $0 == 2 ? true : nil }
-      stage.withLock { $0 = isMet == nil ? -1 : 3 }
-    }
-    let middle = try SystemThread.start("middle") {
-      _ = stage.wait(until: .after(60_000_000_000)) { value -> Bool? in
-        guard value == 1 else { return nil }
-        value = 2
-        return true
+    let stage = Monitor(1)
+    let (isAsleep, isOver) = (Monitor(false), Monitor(false))
+    // Never gives up, or it would look once more at its deadline.
+    let waiter = try SystemThread.start("waiter") {
+      _ = stage.wait(until: .after(.max)) { number -> Bool? in
+        isAsleep.withLock { $0 = true }
+        return number == 2 ? true : nil
       }
+      isOver.withLock { $0 = true }
     }
-    // Both wait before anything happens, or the last one would look after the change and find it.
-    usleep(200_000)
-    stage.withLock { $0 = 1 }
-    middle.join()
-    last.join()
-    #expect(stage.withLock { $0 } == 3)
+    #expect(eventually { isAsleep.withLock { $0 } })
+    // The waiter gave the lock up as it fell asleep, so it is asleep when this condition holds, at its first look.
+    // Nothing else touches the monitor: that would wake the waiter, too.
+    _ = stage.wait(until: .after(.max)) { number -> Bool? in
+      number = 2
+      return true
+    }
+    try #require(eventually { isOver.withLock { $0 } })
+    waiter.join()
   }
 
   @Test func `a deadline in the past looks once and gives up`() {

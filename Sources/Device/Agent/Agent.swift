@@ -172,13 +172,14 @@ package final class Agent: Sendable {
   }
 
   /// How long `close` waits for the timer's thread and for what is under way, in nanoseconds.
-  private static let closePatience: UInt64 = 5_000_000_000
+  package static let closePatience: UInt64 = 5_000_000_000
 
   /// Stops the control socket and the timer, and gives the state directory up.
   ///
-  /// Workers must have unregistered; what is mapped stays mapped. No record of the host is touched afterwards, unless
-  /// the log says that something has not ended in time. Closing once more changes nothing.
-  package func close() throws(Refusal) {
+  /// Workers must have unregistered; what is mapped stays mapped. What is under way has `patience` nanoseconds to end:
+  /// no record of the host is touched afterwards, unless the log says that something has not ended in time. Closing
+  /// once more changes nothing.
+  package func close(patience: UInt64 = closePatience) throws(Refusal) {
     guard !state.withLock({ $0.isClosed }) else { return }
     let domain = state.withLock { $0.running?.domain }
     domain?.endWorkersWithoutThread()
@@ -200,7 +201,7 @@ package final class Agent: Sendable {
       run.waitUntilEnded()
     }
     state.withLock({ $0.running?.domain.room })?.stop()
-    let isIdle = state.wait(until: .after(Self.closePatience)) { state -> Bool? in
+    let isIdle = state.wait(until: .after(patience)) { state -> Bool? in
       state.timer == .idle && state.operation == nil && state.sweeps == 0 ? true : nil
     }
     noteSuppressedRefusals()
