@@ -7,8 +7,11 @@ struct WordJudgeTests {
   func `every address that llvm-objdump prints is the one found, and there are no others`(
     path: String
   ) throws {
+    var total = 0
+    var isJudged = false
     for vector in try WordVector.load(path) {
       guard let targets = vector.targets else { continue }
+      isJudged = true
       let code = try #require(WordCode(machine: vector.machine))
       let marked = MarkedCode(code, vector.bytes, address: vector.address)
       var expected: [Int: UInt64] = [:]
@@ -25,8 +28,10 @@ struct WordJudgeTests {
         }
       }
       #expect(found == expected.count, "\(path)")
-      #expect(found > 0)
+      total += found
     }
+    // A section may have none, like that of the code that runs first.
+    #expect(total > 0 || !isJudged)
   }
 
   @Test(arguments: WordVector.files)

@@ -4,8 +4,9 @@
 /// bytes of one section, and on no more than `reach` of them on either side of a byte.
 package struct WordCode: Sendable {
   /// The instruction sets that are known.
-  private enum Machine { case arm, loong, risc }
-  private let machine: Machine
+  package enum Machine: Sendable { case arm, loong, risc }
+  /// Whose words these are.
+  package let machine: Machine
 
   /// Whether words are those of AArch64.
   package var isArm: Bool { machine == .arm }

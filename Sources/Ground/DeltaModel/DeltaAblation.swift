@@ -31,7 +31,7 @@ package struct DeltaAblation: OptionSet, Sendable {
   package static let frameWalk = DeltaAblation(rawValue: 1 << 9)
   /// The opinions of the mixers of a byte count the same.
   package static let finalMixer = DeltaAblation(rawValue: 1 << 10)
-  /// Registers are expected to keep their numbers (AArch64, x86-64).
+  /// Registers are expected to keep their numbers (AArch64, LoongArch64, x86-64).
   package static let renamedRegisters = DeltaAblation(rawValue: 1 << 11)
   /// The models start without knowing anything.
   package static let prior = DeltaAblation(rawValue: 1 << 31)

@@ -66,11 +66,11 @@ struct FieldPredictor: Sendable {
   mutating func learn(
     _ kind: ByteKind, _ prediction: FieldPrediction, actual: UInt64, place: Int
   ) {
-    let registers = kind.registerCount(UInt32(truncatingIfNeeded: prediction.old))
-    if registers > 0 {
+    let registers = kind.referenceRegisters(UInt32(truncatingIfNeeded: prediction.old))
+    if registers != 0 {
       values.rename(
         UInt32(truncatingIfNeeded: prediction.old), UInt32(truncatingIfNeeded: actual),
-        count: registers)
+        registers: registers)
     }
     guard prediction.isReference else {
       if !without.contains(.learnedValues) {
@@ -274,10 +274,10 @@ extension FieldPredictor {
         kind, old: word, target: target, place: newAddress(place), partnerPlace: partner)
       if let value { result.add(UInt64(value)) }
     }
-    if kind.registerCount(word) > 0 {
+    let registers = kind.referenceRegisters(word)
+    if registers != 0 {
       let value = WordCode.word(
-        kind, old: values.registers.renamed(word, count: kind.registerCount(word)),
-        target: mapped.first,
+        kind, old: values.registers.renamed(word, registers: registers), target: mapped.first,
         place: newAddress(place), partnerPlace: partner)
       if let value { result.add(UInt64(value)) }
     }
@@ -306,18 +306,6 @@ extension FieldPredictor {
 }
 
 extension ByteKind {
-  /// How many registers an AArch64 instruction has that names an address.
-  @inline(__always)
-  func registerCount(_ word: UInt32) -> Int {
-    switch self {
-    case .armLow12: 2
-    case .armADRP, .armADR, .armBranch14: 1
-    // B.cond has a condition where others have a register.
-    case .armBranch19: word >> 24 == 0x54 ? 0 : 1
-    default: 0
-    }
-  }
-
   /// Bytes of the instruction behind the field.
   @inline(__always)
   var trailing: Int {

@@ -14,7 +14,7 @@ struct ValueChanges: Sendable {
   private var lastChange = Array(repeating: 0 as UInt64, count: ByteKind.count)
   private var hasChanged = Array(repeating: false, count: ByteKind.count)
   /// What became of each register: a compiler that needs one more gives the others new numbers.
-  private(set) var registers = ArmRegisters()
+  private(set) var registers = WordRegisters()
   /// Whether that is noted; always, but where its worth is measured.
   var followsRegisters = true
 
@@ -22,10 +22,10 @@ struct ValueChanges: Sendable {
   func predict(_ kind: ByteKind, _ result: inout FieldPrediction) {
     let entry = entries[Self.slot(kind, result.old)]
     if entry.kind == kind.rawValue && entry.old == result.old { result.add(entry.new) }
-    if kind == .armWord {
+    if kind == .armWord || kind == .loongWord {
       result.add(result.old)
       let word = UInt32(truncatingIfNeeded: result.old)
-      result.add(UInt64(registers.renamed(word, count: ArmRegisters.count(plain: word))))
+      result.add(UInt64(registers.renamed(word, registers: kind.plainRegisters(word))))
     }
     guard kind.isConstant else { return }
     let moved = (result.old &+ lastChange[kind.number]) & 0xffff_ffff
@@ -42,12 +42,12 @@ struct ValueChanges: Sendable {
     if old != new || entry.kind == kind.rawValue && entry.old == old {
       entries[slot] = Entry(old: old, new: new, kind: kind.rawValue)
     }
-    if kind == .armWord {
+    if kind == .armWord || kind == .loongWord {
       let (before, after) = (UInt32(truncatingIfNeeded: old), UInt32(truncatingIfNeeded: new))
       // Words that differ in more than registers say nothing about these.
-      let count = ArmRegisters.count(plain: before)
-      if ArmRegisters.isRenaming(before, after, count: count) {
-        rename(before, after, count: count)
+      let mask = kind.plainRegisters(before)
+      if WordRegisters.isRenaming(before, after, registers: mask) {
+        rename(before, after, registers: mask)
       }
     }
     guard kind.isConstant else { return }
@@ -55,10 +55,10 @@ struct ValueChanges: Sendable {
     if old != new { lastChange[kind.number] = new &- old }
   }
 
-  /// Takes note of what the first `count` registers of a word became.
-  mutating func rename(_ old: UInt32, _ new: UInt32, count: Int) {
+  /// Takes note of what the registers of a word became; `registers` is a mask of them.
+  mutating func rename(_ old: UInt32, _ new: UInt32, registers mask: UInt32) {
     guard followsRegisters else { return }
-    registers.learn(old, new, count: count)
+    registers.learn(old, new, registers: mask)
   }
 
   @inline(__always)

@@ -14,7 +14,7 @@ struct WordModel: Sendable {
   private var match = 0
   private var matched = 0
   /// What became of the registers of the words along the match.
-  private var registers = ArmRegisters()
+  private var registers = WordRegisters()
 
   /// Makes room for an index of 2^`bits` places.
   init(code: WordCode, bits: Int, baseCount: Int) {
@@ -40,23 +40,23 @@ struct WordModel: Sendable {
     let given =
       matched > 0
       ? expectedWord(place, around, target: target, base: base, predictor: &predictor) : 0
-    let count = code.isArm ? ArmRegisters.count(given) : 0
-    let expected = matched > 0 ? registers.renamed(given, count: count) : 0
+    let mask = code.registers(given)
+    let expected = matched > 0 ? registers.renamed(given, registers: mask) : 0
     let address = UInt64(place) &+ around.slide
     let beside = base.word(place &+ around.diagonal)
     let result = codeWord(
       word, expected: expected, beside: beside, length: min(matched, Self.lengthLimit),
       at: place, address: address, target: target, table: &table, coder: &coder)
-    if matched > 0 { follow(result, given: given, expected: expected, registerCount: count) }
+    if matched > 0 { follow(result, given: given, expected: expected, mask) }
     return result
   }
 
   private mutating func follow(
-    _ word: UInt32, given: UInt32, expected: UInt32, registerCount count: Int
+    _ word: UInt32, given: UInt32, expected: UInt32, _ mask: UInt32
   ) {
     match &+= 4
-    let isRenaming = count > 0 && ArmRegisters.isRenaming(given, word, count: count)
-    if isRenaming { registers.learn(given, word, count: count) }
+    let isRenaming = mask != 0 && WordRegisters.isRenaming(given, word, registers: mask)
+    if isRenaming { registers.learn(given, word, registers: mask) }
     if word == expected {
       matched &+= 1
     } else if isRenaming || code.masked(word) == code.masked(expected) {
@@ -87,7 +87,7 @@ struct WordModel: Sendable {
     let history = WordHistory(target, before: place, code: code)
     if matched == 0, let found = index.place(after: history) {
       (match, matched) = found
-      registers = ArmRegisters()
+      registers = WordRegisters()
     }
     index.insert(history, at: index.baseCount &+ place)
   }

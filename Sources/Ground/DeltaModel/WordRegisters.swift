@@ -66,9 +66,8 @@ private enum LoongRegisters {
   /// Those of any word, by its upper six bits and, where these leave it open, by more.
   static func any(_ word: UInt32) -> UInt32 {
     switch word >> 26 {
-    // Operations on three registers; what has two has its opcode in the place of the third.
-    case 0: word >> 22 == 0 && word >> 15 != 0 ? three : two
-    case 1: word >> 20 == 0x010 ? three : two
+    // Operations on three registers, integer and floating point; what has two has its opcode in the place of the third.
+    case 0: word >> 22 == 0 && word >> 15 != 0 || word >> 20 == 0x010 ? three : two
     // Multiply and add, comparisons of floating point, indexed access, vectors.
     case 2, 3, 14, 28: three
     // LU12I.W, LU32I.D, PCADDI, PCALAU12I, PCADDU12I, PCADDU18I.

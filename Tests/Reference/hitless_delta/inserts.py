@@ -5,7 +5,7 @@ import prior
 from fields_x86 import instruction, kind_of_next
 from layout import MASK64, STRINGS, little
 from models import GOLDEN, MIX, ByteModel, FlagModel, context, mix, start
-from predict import ArmRegisters, any_registers
+from registers import WordRegisters
 from coder import check
 
 # Matches count as at most so long.
@@ -472,7 +472,7 @@ class WordModel:
         self.followers = {3: {}, 2: {}}
         self.match = self.matched = 0
         # What became of the registers of the words along the match.
-        self.registers = ArmRegisters()
+        self.registers = WordRegisters()
 
     def slots(self, data, place):
         """Where what follows the last three and two words is noted, addresses left out."""
@@ -499,20 +499,20 @@ class WordModel:
                 found = self.followers[count].get(slots[count], 0)
                 if self.matched == 0 and found:
                     self.match, self.matched = found, WORD_FIRST[count]
-                    self.registers = ArmRegisters()
+                    self.registers = WordRegisters()
             self.insert(slots, len(self.base) + place)
         address = place + slide & MASK64
         given = self.expected(address, target) if self.matched else 0
-        count = any_registers(given) if self.words.is_arm else 0
-        expected = self.registers.renamed(given, count) if self.matched else 0
+        shifts = self.words.registers(given)
+        expected = self.registers.renamed(given, shifts) if self.matched else 0
         result = self.word(expected, little(self.base, place + diagonal, 4),
                            min(self.matched, LENGTH_LIMIT), place, address, target,
                            little(target, place, 4) if is_rehearsal else None)
         if self.matched:
             self.match += 4
-            is_renaming = count > 0 and self.registers.same_but_registers(given, result, count)
+            is_renaming = bool(shifts) and self.registers.same_but_registers(given, result, shifts)
             if is_renaming:
-                self.registers.rename(given, result, count)
+                self.registers.rename(given, result, shifts)
             if result == expected:
                 self.matched += 1
             elif is_renaming or self.words.masked(result) == self.words.masked(expected):

@@ -2,6 +2,7 @@
 import kinds
 from layout import MASK64, little, signed
 from models import GOLDEN
+from registers import RENAMED, WordRegisters, reference_registers
 
 CANDIDATES = 4
 CHANGE_BITS = 13
@@ -11,7 +12,6 @@ LONGEST_RECORD = 0xFFFFFFF0
 PLACE_LIMIT = 1 << 40
 
 # Registers of AArch64 instructions: Rd, Rn, Rm.
-REGISTER_SHIFTS = (0, 5, 16)
 
 VALUES = (*kinds.CONSTANTS, *kinds.PLAIN_WORDS, kinds.RELATIVE_BITMAP)
 RELATIVE = (kinds.RELATIVE8, *kinds.WIDE_REFERENCES)
@@ -47,30 +47,7 @@ class Prediction:
         return (0, 3, 2, 3, 1, 2)[self.source]
 
 
-class ArmRegisters:
-    """What became of the registers of AArch64 words."""
-
-    def __init__(self):
-        self.registers = list(range(32))
-
-    @staticmethod
-    def same_but_registers(old, new, count):
-        mask = sum(31 << shift for shift in REGISTER_SHIFTS[:count])
-        return (old ^ new) & ~mask == 0
-
-    def renamed(self, word, count):
-        """`word` with the first `count` of its registers as they were renamed last."""
-        result = word
-        for shift in REGISTER_SHIFTS[:count]:
-            result = result & ~(31 << shift) | self.registers[word >> shift & 31] << shift
-        return result
-
-    def rename(self, old, new, count):
-        for shift in REGISTER_SHIFTS[:count]:
-            self.registers[old >> shift & 31] = new >> shift & 31
-
-
-class ValueChanges(ArmRegisters):
+class ValueChanges(WordRegisters):
     """How constants change: each as it changed last time, or by as much as the one before."""
 
     def __init__(self):
@@ -88,9 +65,9 @@ class ValueChanges(ArmRegisters):
         known = self.entries.get(self.slot(kind, old))
         if known is not None and known[:2] == (kind, old):
             result.add(known[2])
-        if kind == kinds.ARM_WORD:
+        if kind in RENAMED:
             result.add(old)
-            result.add(self.renamed(old, word_registers(old)))
+            result.add(self.renamed(old, RENAMED[kind](old)))
         if kind not in kinds.CONSTANTS:
             return
         moved = old + self.last_change[kind] & 0xFFFFFFFF
@@ -105,37 +82,15 @@ class ValueChanges(ArmRegisters):
         slot = self.slot(kind, old)
         if old != new or self.entries.get(slot, ())[:2] == (kind, old):
             self.entries[slot] = (kind, old, new)
-        if kind == kinds.ARM_WORD:
+        if kind in RENAMED:
             # Words that differ in more than registers say nothing about these.
-            count = word_registers(old)
-            if self.same_but_registers(old, new, count):
-                self.rename(old, new, count)
+            shifts = RENAMED[kind](old)
+            if self.same_but_registers(old, new, shifts):
+                self.rename(old, new, shifts)
         if kind in kinds.CONSTANTS:
             self.has_changed[kind] = old != new
             if old != new:
                 self.last_change[kind] = new - old
-
-
-def word_registers(word):
-    """How many of Rd, Rn and Rm an AArch64 word has that names no address."""
-    if word >> 25 & 7 == 5:
-        return 3
-    return 1 if word & 0x1F800000 == 0x12800000 else 2
-
-
-def any_registers(word):
-    """The same for any word; branches count as without."""
-    if word & 0x1C000000 == 0x14000000:
-        return 0
-    return 1 if word & 0x1F000000 == 0x10000000 else word_registers(word)
-
-
-def reference_registers(kind, word):
-    """The same for words that name an address."""
-    if kind == kinds.ARM_BRANCH19:
-        # B.cond has a condition where others have a register.
-        return 0 if word >> 24 == 0x54 else 1
-    return {kinds.ARM_LOW12: 2, kinds.ARM_ADRP: 1, kinds.ARM_ADR: 1, kinds.ARM_BRANCH14: 1}.get(kind, 0)
 
 
 class CallFrameWalk:

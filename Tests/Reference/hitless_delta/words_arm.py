@@ -1,6 +1,7 @@
 """AArch64 instructions (Arm ARM, C4), as far as they make, complete or clobber addresses."""
 from kinds import (ARM_ADR, ARM_ADRP, ARM_BRANCH14, ARM_BRANCH19, ARM_BRANCH26, ARM_LOW12, ARM_WORD)
 from layout import MASK64, signed
+from registers import any_arm_registers
 from words import Effect, narrow, put
 
 # x0 to x18 and x30: what a call may change.
@@ -159,6 +160,9 @@ class Arm:
 
     def __init__(self):
         self.effects = {}
+
+    def registers(self, word):
+        return any_arm_registers(word)
 
     def effect(self, word):
         if word not in self.effects:

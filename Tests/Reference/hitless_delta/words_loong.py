@@ -3,6 +3,7 @@ from kinds import (LOONG_BRANCH16, LOONG_BRANCH21, LOONG_BRANCH26, LOONG_CALL, L
                    LOONG_LOW12, LOONG_PAGE, LOONG_PCADDI, LOONG_RELATIVE_LOW12, LOONG_RELATIVE_PAGE,
                    LOONG_WORD)
 from layout import MASK64, signed
+from registers import loong_registers
 from words import Effect, narrow, put
 
 # ra, a0 to a7 and t0 to t8: what a call may change.
@@ -109,6 +110,9 @@ class Loong:
     step = 4
     zero = 0
     is_arm = False
+
+    def registers(self, word):
+        return loong_registers(word)
 
     def effect(self, word):
         return effect(word)

@@ -124,6 +124,9 @@ class Risc:
     zero = 0
     is_arm = False
 
+    def registers(self, word):
+        return ()
+
     def effect(self, word):
         return effect(word)
 
