@@ -104,7 +104,8 @@ struct PlainDeltaTests {
   }
 
   @Test(arguments: [
-    PlainRepeat(place: 10, length: 1, distance: 11), PlainRepeat(place: 10, length: 1, distance: 1 << 40),
+    PlainRepeat(place: 10, length: 1, distance: 11),
+    PlainRepeat(place: 10, length: 1, distance: 1 << 40),
     PlainRepeat(place: 10, length: 1 << 40, distance: 1), PlainRepeat(place: 0, length: 1, distance: 1),
   ])
   func `a repeat that reaches beyond the target is refused`(wrong: PlainRepeat) throws {

@@ -68,12 +68,23 @@ struct NeverWorseThanXZTests {
   /// A model of bytes knows such a block only when it has paid for its first bytes.
   private static let blocks: [Input] = [
     Input("digests that come again") { mixed(1500, of: 20, 6000) },
+    Input("blocks of 4 bytes that come again") { mixed(3000, of: 4, 6000) },
     Input("blocks of 8 bytes that come again") { mixed(4000, of: 8, 12_000) },
     Input("blocks of 24 bytes that come again") { mixed(2000, of: 24, 6000) },
     Input("blocks of 32 bytes that come again") { mixed(1000, of: 32, 3000) },
     Input("blocks of 256 bytes that come again") { mixed(200, of: 256, 600) },
     Input("digests that come again between numbers") {
       mixed(1200, of: 20, 5000) { number in words(1) { _ in number } }
+    },
+    Input("zeros and ones that come again") {
+      repeated(noise(8000).map { 48 | $0 & 1 }, 4)
+    },
+    Input("blocks of 40 bytes that come again with another byte") {
+      var number = 0
+      return mixed(600, of: 40, 2000).map { byte in
+        number += 1
+        return number > 24_000 && number % 40 == 17 ? byte &+ 1 : byte
+      }
     },
     Input("a document, and digests that come again") {
       source("docs/concurrency.md") + mixed(1000, of: 32, 3000)

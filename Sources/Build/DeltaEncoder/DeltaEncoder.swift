@@ -91,8 +91,9 @@ package enum DeltaEncoder {
 
   /// To code the target by itself is not tried where less than this part of it is left.
   private static let hopeless = 1024
-  /// Nor is it for a larger file with a layout: what is known of those was worth more with every one that was tried.
-  private static let smallLibrary = 1 << 20
+  /// Nor is it for a larger file with a layout: it takes minutes, and what is known of those is worth more but where
+  /// they hold little else than blocks of noise that come again.
+  private static let smallLibrary = 8 << 20
 
   /// How far all is when the last delta is made and has yet to be compared.
   private static let finishedShare = 0.98

@@ -33,6 +33,8 @@ package struct PlainBody: ~Copyable {
   private var runs = 0
   /// Before this place no run is asked for.
   private var nextRun = 0
+  /// From this place on what bits are spent on is another piece.
+  private var nextPiece = 0
   private var repeats = RepeatModel()
   private let hasRepeats: Bool
   /// How many bits were written before each place; empty unless somebody wants to know.
@@ -87,7 +89,10 @@ package struct PlainBody: ~Copyable {
   ) throws(FormatError) {
     var place = 0
     while place < size {
-      if place & 15 == 0 { coder.open(.newData, place) }
+      if place >= nextPiece {
+        coder.open(.newData, place)
+        nextPiece = (place | 15) &+ 1
+      }
       matches.search(place, output.span)
       if place >= noiseEnd { codeNoiseFlag(place, plan) }
       let many = try codeMany(place, truth, plan, &output)

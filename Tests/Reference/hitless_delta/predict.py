@@ -11,7 +11,6 @@ LONGEST_RECORD = 0xFFFFFFF0
 # Positions in tables are looked at below this.
 PLACE_LIMIT = 1 << 40
 
-# Registers of AArch64 instructions: Rd, Rn, Rm.
 
 VALUES = (*kinds.CONSTANTS, *kinds.PLAIN_WORDS, kinds.RELATIVE_BITMAP)
 RELATIVE = (kinds.RELATIVE8, *kinds.WIDE_REFERENCES)
