@@ -124,7 +124,7 @@ struct MatrixTests {
     node.expectConservation()
   }
 
-  @Test(arguments: [Failure.import, .jump])
+  @Test(arguments: Sanitizer.isAddress ? [Failure.jump] : [.import, .jump])
   func `a fault outside of the candidate's code that the candidate has led to is its own`(
     failure: Failure
   ) throws {

@@ -18,15 +18,18 @@ extension Agent {
     var placement = options.threads
     placement.nice = max(placement.nice ?? 0, 19)
     let pace = goldenThread
+    pace.begin()
     do throws(SystemError) {
       // It holds the agent for one piece at a time: who drops an agent ends it.
       try SystemThread.start("hitless-golden", at: placement) { [weak self] in
+        defer { pace.end() }
         var round = GoldenRound([])
         while pace.pause(round.pause(interval: interval)) {
           guard let self, step(&round) else { return }
         }
       }.detach()
     } catch {
+      pace.end()
       note("overdue", 0, "no thread to look at modules in memory: \(error)")
     }
   }

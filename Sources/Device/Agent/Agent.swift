@@ -201,6 +201,8 @@ package final class Agent: Sendable {
       run.waitUntilEnded()
     }
     state.withLock({ $0.running?.domain.room })?.stop()
+    // A process that ends next takes what it hashes with away from it.
+    goldenThread.waitUntilEnded(patience: patience)
     let isIdle = state.wait(until: .after(patience)) { state -> Bool? in
       state.timer == .idle && state.operation == nil && state.sweeps == 0 ? true : nil
     }

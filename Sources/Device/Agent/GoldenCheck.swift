@@ -54,13 +54,29 @@ struct GoldenRound {
 ///
 /// Threading: any thread.
 final class GoldenThread: Sendable {
-  private let isStopping = Monitor(false)
+  private struct State: Sendable {
+    var isStopping = false
+    var isRunning = false
+  }
 
-  func stop() { isStopping.withLock { $0 = true } }
+  private let state = Monitor(State())
+
+  /// Takes note that the thread is about to start; `end` follows, by the thread itself if there is one.
+  func begin() { state.withLock { $0.isRunning = true } }
+
+  /// Takes note that the thread touches nothing any more.
+  func end() { state.withLock { $0.isRunning = false } }
+
+  func stop() { state.withLock { $0.isStopping = true } }
+
+  /// Waits until the thread has ended, at most `patience` nanoseconds.
+  func waitUntilEnded(patience: UInt64) {
+    _ = state.wait(until: .after(patience)) { $0.isRunning ? nil : true }
+  }
 
   /// Waits; returns false when it is time to end.
   func pause(_ nanoseconds: UInt64) -> Bool {
-    isStopping.wait(until: .after(nanoseconds)) { $0 ? true : nil } == nil
+    state.wait(until: .after(nanoseconds)) { $0.isStopping ? true : nil } == nil
   }
 
   deinit { stop() }
