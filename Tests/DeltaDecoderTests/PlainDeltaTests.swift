@@ -106,7 +106,8 @@ struct PlainDeltaTests {
   @Test(arguments: [
     PlainRepeat(place: 10, length: 1, distance: 11),
     PlainRepeat(place: 10, length: 1, distance: 1 << 40),
-    PlainRepeat(place: 10, length: 1 << 40, distance: 1), PlainRepeat(place: 0, length: 1, distance: 1),
+    PlainRepeat(place: 10, length: 1 << 40, distance: 1),
+    PlainRepeat(place: 0, length: 1, distance: 1),
   ])
   func `a repeat that reaches beyond the target is refused`(wrong: PlainRepeat) throws {
     // The encoder refuses to write such a one at the same place, with what it has written up to there.
@@ -179,7 +180,8 @@ struct PlainDeltaTests {
       delta = HostileDelta.damaged(delta, &choices)
     } else {
       let size = UInt64(1 + choices.below(3000))
-      let header = DeltaHeader(mode: .plain, targetSize: size, period: 1 + choices.below(255),
+      let header = DeltaHeader(
+        mode: .plain, targetSize: size, period: 1 + choices.below(255),
         hasRepeats: seed % 3 == 0)
       delta = header.encoded + choices.bytes(choices.below(400), below: seed % 4 == 1 ? 256 : 3)
     }

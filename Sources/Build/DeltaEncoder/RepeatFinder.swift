@@ -10,8 +10,9 @@ struct RepeatFinder {
   /// A repeat, and how many bits it is sure to save.
   typealias Candidate = (found: PlainRepeat, saved: Int)
 
-  /// Bytes that lead to candidates, and how many of these are looked at for a place, the nearest first. Where few
-  /// bytes are in use, only many of them lead to a long one.
+  /// Bytes that lead to candidates, and how many of these are looked at for a place, the nearest first.
+  ///
+  /// Where few bytes are in use, only many of them lead to a long one.
   private static let searches = [
     (order: 4, looks: 32), (order: 8, looks: 16), (order: 16, looks: 8), (order: 32, looks: 4),
   ]

@@ -74,7 +74,8 @@ extension DeltaHeader {
   /// Describes a delta of `mode` that yields `targetSize` bytes by way of `coverCount` covers, or with
   /// columns of `period` bytes and, if `hasRepeats`, repeats.
   package init(
-    mode: DeltaMode, targetSize: UInt64, coverCount: UInt64 = 0, period: Int = 1, hasRepeats: Bool = false
+    mode: DeltaMode, targetSize: UInt64, coverCount: UInt64 = 0, period: Int = 1,
+    hasRepeats: Bool = false
   ) {
     self.mode = mode
     self.targetSize = targetSize

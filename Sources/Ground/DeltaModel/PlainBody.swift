@@ -187,7 +187,8 @@ extension PlainBody {
   ) throws(FormatError) -> Int {
     guard
       let found = try repeats.code(
-        plan.repeats, at: place, size: size, matched: matches.matched, isNoise: isNoise, coder: &coder)
+        plan.repeats, at: place, size: size, matched: matches.matched, isNoise: isNoise,
+        coder: &coder)
     else { return 0 }
     for index in place..<place &+ found.length {
       let byte = output[index &- found.distance]

@@ -56,7 +56,8 @@ struct RepeatModel: Sendable {
     let isCanonical = isSame == (distance &+ 1 == UInt64(lastDistance))
     guard length < size &- place, distance < place, isCanonical else {
       throw FormatError(
-        .illegal("a repeat of \(length) bytes and one, \(distance) bytes and one before"), at: coder.offset)
+        .illegal("a repeat of \(length) bytes and one, \(distance) bytes and one before"),
+        at: coder.offset)
     }
     let found = PlainRepeat(place: place, length: Int(length) &+ 1, distance: Int(distance) &+ 1)
     (lastGap, lastEnd, lastDistance) = (gap, place &+ found.length, found.distance)
