@@ -84,6 +84,21 @@ final class Site {
     return agent
   }
 
+  /// Leaves a confirmed set behind.
+  func confirmOne() throws {
+    let agent = try start()
+    _ = try confirmOne(on: agent)
+    try agent.close()
+  }
+
+  /// Confirms the patch of the first slot; returns its transaction.
+  func confirmOne(on agent: Agent) throws -> UInt64 {
+    let number = try agent.install(patch: try patch())
+    _ = try agent.activate(number)
+    try agent.confirm(number)
+    return number
+  }
+
   /// Opens an agent and defines the slots.
   func open() throws -> Agent {
     let agent = try Agent(options)

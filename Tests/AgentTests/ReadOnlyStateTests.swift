@@ -13,7 +13,7 @@ struct ReadOnlyStateTests {
   init() throws { site = try Site() }
 
   @Test func `one on a read-only file system stops the start and stays as it was`() throws {
-    try confirmOne()
+    try site.confirmOne()
     let before = snapshot(of: site.state)
     let refusal = try whileReadOnly { refused { _ = try site.start() } }
     #expect(refusal?.kind == .io)
@@ -59,15 +59,6 @@ struct ReadOnlyStateTests {
     try agent.confirm(number)
     #expect(eventually { worker.results == [32, 31] })
     worker.stop()
-    try agent.close()
-  }
-
-  /// Leaves a confirmed set behind.
-  private func confirmOne() throws {
-    let agent = try site.start()
-    let number = try agent.install(patch: try site.patch())
-    _ = try agent.activate(number)
-    try agent.confirm(number)
     try agent.close()
   }
 

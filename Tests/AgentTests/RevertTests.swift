@@ -20,9 +20,7 @@ struct RevertTests {
     site.options.guarding.mode = .always
     let agent = try site.start()
     let worker = try TestWorker(agent)
-    let first = try agent.install(patch: try site.patch())
-    _ = try agent.activate(first)
-    try agent.confirm(first)
+    _ = try site.confirmOne(on: agent)
     let second = try agent.install(patch: try site.patch(["beta"], sequence: 3))
     _ = try agent.activate(second)
     #expect(eventually { worker.results == [32, 32] })
@@ -51,9 +49,7 @@ struct RevertTests {
     site.options.guarding.mode = .always
     let agent = try site.start()
     let worker = try TestWorker(agent)
-    let first = try agent.install(patch: try site.patch())
-    _ = try agent.activate(first)
-    try agent.confirm(first)
+    _ = try site.confirmOne(on: agent)
     let patch = try site.patch(["beta"], sequence: 3)
     let second = try agent.install(patch: patch)
     if isOnTrial { _ = try agent.activate(second) }
@@ -80,9 +76,7 @@ struct RevertTests {
     site.options.guarding.mode = .always
     let agent = try site.start()
     let worker = try TestWorker(agent)
-    let first = try agent.install(patch: try site.patch())
-    _ = try agent.activate(first)
-    try agent.confirm(first)
+    let first = try site.confirmOne(on: agent)
     try agent.revert(agent.status().stableGeneration, because: .asked, detail: "late")
     #expect(eventually { worker.results == [31, 31] })
     _ = try agent.activate(first)

@@ -19,7 +19,7 @@ struct StartTests {
   /// Modules used to stay mapped, twice as many where the guard stays on.
   @Test(arguments: [GuardMode.duringTrial, .always])
   func `leaves no module mapped, and may be tried again`(mode: GuardMode) throws {
-    try confirmOne()
+    try site.confirmOne()
     let folder = site.directory.path("run")
     site.options.controlSocket = folder + "/control"
     site.options.guarding.mode = mode
@@ -46,14 +46,6 @@ struct StartTests {
     let before = images
     expectRefusal(.notForTarget) { try agent.start() }
     #expect(images == before)
-    try agent.close()
-  }
-
-  private func confirmOne() throws {
-    let agent = try site.start()
-    let number = try agent.install(patch: try site.patch())
-    _ = try agent.activate(number)
-    try agent.confirm(number)
     try agent.close()
   }
 }

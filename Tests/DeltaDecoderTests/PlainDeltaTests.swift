@@ -114,6 +114,9 @@ struct PlainDeltaTests {
     #expect(throws: FormatError.self) {
       try Self.body(Self.repeating, Self.target, PlainPlan(repeats: [wrong]))
     }
+  }
+
+  @Test func `a delta with such a repeat is refused for it`() {
     var refused = 0
     for seed: UInt64 in 0..<64 {
       var choices = SeededChoices(seed: seed)

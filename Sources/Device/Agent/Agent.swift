@@ -201,15 +201,14 @@ package final class Agent: Sendable {
       run.waitUntilEnded()
     }
     state.withLock({ $0.running?.domain.room })?.stop()
-    // A process that ends next takes what it hashes with away from it.
-    goldenThread.waitUntilEnded(patience: patience)
+    let hasGoldenEnded = goldenThread.waitUntilEnded(patience: patience)
     let isIdle = state.wait(until: .after(patience)) { state -> Bool? in
       state.timer == .idle && state.operation == nil && state.sweeps == 0 ? true : nil
     }
     noteSuppressedRefusals()
     note(
       "closed", 0,
-      isIdle == nil
+      isIdle == nil || !hasGoldenEnded
         ? "control socket stopped; what was under way has not ended in time"
         : "control socket and timer stopped")
     journal.close()

@@ -69,9 +69,9 @@ final class GoldenThread: Sendable {
 
   func stop() { state.withLock { $0.isStopping = true } }
 
-  /// Waits until the thread has ended, at most `patience` nanoseconds.
-  func waitUntilEnded(patience: UInt64) {
-    _ = state.wait(until: .after(patience)) { $0.isRunning ? nil : true }
+  /// Waits until the thread has ended; returns false if it has not within `patience` nanoseconds.
+  func waitUntilEnded(patience: UInt64) -> Bool {
+    state.wait(until: .after(patience)) { $0.isRunning ? nil : true } != nil
   }
 
   /// Waits; returns false when it is time to end.
