@@ -154,6 +154,41 @@ struct GuardTests {
     #expect(stack() == before && isBlocked())
   }
 
+  /// The stack of the one that ended first was what the thread was left with, and its memory goes with the domain.
+  @Test(arguments: [false, true])
+  func `a thread that was two workers has what it had before, in whatever order they end`(
+    isLastFirst: Bool
+  ) throws {
+    let thread = try PlainThread("two workers") {
+      do { try Self.comeAndGo(isLastFirst: isLastFirst) } catch { Issue.record(error) }
+    }
+    thread.join()
+  }
+
+  private static func comeAndGo(isLastFirst: Bool) throws {
+    let home = try GuardedDomain()
+    var set = sigset_t()
+    unsafe sigemptyset(&set)
+    unsafe sigaddset(&set, home.room.options.signal)
+    unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    let before = stack()
+    let first = try HandWorker(home)
+    let ofFirst = stack()
+    let second = try HandWorker(home)
+    let ofSecond = stack()
+    #expect(Set([before, ofFirst, ofSecond]).count == 3)
+    if isLastFirst {
+      try second.end()
+      #expect(stack() == ofFirst && !isBlocked())
+      try first.end()
+    } else {
+      try first.end()
+      #expect(stack() == ofSecond && !isBlocked())
+      try second.end()
+    }
+    #expect(stack() == before && isBlocked())
+  }
+
   private static func stack() -> UInt {
     var stack = unsafe stack_t()
     unsafe sigaltstack(nil, &stack)

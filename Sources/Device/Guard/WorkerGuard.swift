@@ -23,14 +23,7 @@ package final class WorkerGuard: @unchecked Sendable {
   private let byteCount: Int
   private let stackStart: UnsafeMutableRawPointer
   private let stackSize: Int
-  private let seated = Guarded(Seated())
-
-  /// What the thread had before it came here.
-  @safe private struct Seated: @unchecked Sendable {
-    var name = ""
-    var mask = sigset_t()
-    var stack = unsafe stack_t()
-  }
+  private let seated = Guarded("")
 
   /// Makes a guard for `worker`, whose faults are told through `wake`; nil without memory.
   init?(
@@ -57,45 +50,28 @@ package final class WorkerGuard: @unchecked Sendable {
     unsafe record.pointee.next = next
   }
 
-  deinit { unsafe munmap(memory, byteCount) }
+  deinit {
+    leave()
+    unsafe munmap(memory, byteCount)
+  }
 
   private static func pages(_ bytes: Int, _ page: Int) -> Int { (bytes + page - 1) / page * page }
 
   /// The name of the worker that sits here.
-  package var name: String { seated.withLock { $0.name } }
+  package var name: String { seated.withLock { $0 } }
 
   /// Prepares the calling thread: its handlers' stack, and that no signal it needs is blocked.
   package func seat(name: String, signal: Int32) {
-    var wanted = sigset_t()
-    unsafe hitless_guard_signals(&wanted, signal)
-    let set = wanted
-    seated.withLock { seated in
-      seated.name = name
-      unsafe seated.stack = Self.exchangeStack(
-        stack_t(ss_sp: stackStart, ss_flags: 0, ss_size: stackSize))
-      var set = set
-      // SAFETY: both sets are ours.
-      _ = unsafe pthread_sigmask(SIG_UNBLOCK, &set, &seated.mask)
-    }
+    seated.withLock { $0 = name }
+    unsafe Seat.take(stack_t(ss_sp: stackStart, ss_flags: 0, ss_size: stackSize), signal)
     unsafe thread.pointee.store(UInt32(bitPattern: CurrentThread.id), ordering: .relaxed)
   }
 
   /// Gives the thread back what it had before, if it is the calling one; nobody is told anything from here on.
   package func leave() {
     let own = unsafe thread.pointee.exchange(0, ordering: .relaxed)
-    guard own == UInt32(bitPattern: CurrentThread.id) else { return }
-    seated.withLock { seated in
-      _ = unsafe Self.exchangeStack(seated.stack)
-      // SAFETY: the set was filled by `seat`.
-      _ = unsafe pthread_sigmask(SIG_SETMASK, &seated.mask, nil)
-    }
-  }
-
-  private static func exchangeStack(_ new: stack_t) -> stack_t {
-    var (new, old) = unsafe (new, stack_t())
-    // SAFETY: both are ours; the stack outlives the thread's use of it.
-    _ = unsafe sigaltstack(&new, &old)
-    return unsafe old
+    guard own != 0 else { return }
+    unsafe Seat.leave(stackStart, isOwn: own == UInt32(bitPattern: CurrentThread.id))
   }
 }
 
