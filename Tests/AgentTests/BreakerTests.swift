@@ -183,6 +183,9 @@ struct BreakerTableTests {
     return rules
   }
 
+  /// The same for every module.
+  private var ruling: (String) -> BreakerRules { { [rules] _ in rules } }
+
   private func patch(_ number: Int) -> SHA256Digest {
     SHA256Digest(of: [UInt8(truncatingIfNeeded: number), UInt8(truncatingIfNeeded: number >> 8)])
   }
@@ -192,11 +195,12 @@ struct BreakerTableTests {
     let key = BreakerTable.Key(patch: patch(1), module: "beta")
     let hasOpened = table.fail(key, BreakerEvent(.fault, at: 0), rules)
     #expect(hasOpened)
-    let found = table.admission(of: patch(1), ["alpha", "beta"], at: 40, rules)
+    let found = table.admission(of: patch(1), ["alpha", "beta"], at: 40, ruling)
     #expect(found.admission == .refused(left: 60))
     #expect(found.module == "beta")
-    #expect(table.admission(of: patch(2), ["alpha", "beta"], at: 40, rules).admission == .admitted)
-    let later = table.admission(of: patch(1), ["alpha", "beta"], at: 100, rules)
+    #expect(
+      table.admission(of: patch(2), ["alpha", "beta"], at: 40, ruling).admission == .admitted)
+    let later = table.admission(of: patch(1), ["alpha", "beta"], at: 100, ruling)
     #expect(later.admission == .probing)
   }
 
@@ -206,7 +210,7 @@ struct BreakerTableTests {
       _ = table.fail(
         BreakerTable.Key(patch: patch(1), module: module), BreakerEvent(.fault, at: time), rules)
     }
-    let found = table.admission(of: patch(1), ["beta", "alpha"], at: 60, rules)
+    let found = table.admission(of: patch(1), ["beta", "alpha"], at: 60, ruling)
     #expect(found.admission == .refused(left: 90))
     #expect(found.module == "alpha")
   }
@@ -230,7 +234,7 @@ struct BreakerTableTests {
     let next = BreakerTable(read.entries, elapsed: 30, at: 500_000)
     #expect(next.quarantined == [patch(1)])
     #expect(
-      next.admission(of: patch(2), ["beta"], at: 500_000, rules).admission == .refused(left: 60))
+      next.admission(of: patch(2), ["beta"], at: 500_000, ruling).admission == .refused(left: 60))
     for count in record.encoded.indices {
       #expect(throws: (any Error).self) {
         try BreakerRecord(parsing: Array(record.encoded.prefix(count)))
@@ -251,7 +255,7 @@ struct BreakerTableTests {
     }
     #expect(table.all.count == BreakerRecord.entryLimit)
     #expect(table.isQuarantined(patch(0)))
-    #expect(table.admission(of: patch(1), ["alpha"], at: 0, rules).admission == .admitted)
+    #expect(table.admission(of: patch(1), ["alpha"], at: 0, ruling).admission == .admitted)
   }
 
   @Test func `an operator's word clears a patch altogether`() {
@@ -266,7 +270,7 @@ struct BreakerTableTests {
     table.clear(patch(1))
     #expect(table.all.isEmpty)
     #expect(
-      table.admission(of: patch(1), ["alpha", "beta"], at: 0, rules).admission == .admitted)
+      table.admission(of: patch(1), ["alpha", "beta"], at: 0, ruling).admission == .admitted)
   }
 }
 

@@ -38,6 +38,7 @@ extension RunningTests {
       #expect(
         try operations.agent("freeze").output.hasPrefix("frozen: nothing was on trial\n"))
       #expect(try operations.agent("release").status == 0)
+      try freezeModules(operations)
       #expect(try operations.agent("activate").status == 0)
       #expect(try operations.agent("confirm").status == 0)
     }
@@ -48,6 +49,27 @@ extension RunningTests {
     #expect(json.output.contains("\"user\":\(getuid())"), "\(json.output)")
     #expect(
       try operations.audit("verify", operations.path("state")).output.contains("chain whole"))
+  }
+
+  /// A patch of qer is staged.
+  private func freezeModules(_ operations: Operations) throws {
+    try operations.refuse(2, "usage", "freeze", "--module", "nothing")
+    #expect(
+      try operations.agent("freeze", "--module", "classify").output
+        == """
+        frozen: module classify, no patch of which was on trial
+        no patch that changes it is taken until 'hitless agent release --module classify'
+
+        """)
+    #expect(try operations.agent("list").output.contains("frozen: module classify, since 2"))
+    #expect(try operations.object("freeze", "--module", "qer")["module"] as? String == "qer")
+    try operations.refuse(53, "frozen", "activate")
+    let protection = try operations.object("list")["protection"] as? [String: Any]
+    #expect((protection?["held"] as? [Any])?.count == 2)
+    #expect(
+      try operations.agent("release", "--module", "qer").output
+        == "released: patches of module qer are taken again\n")
+    try operations.refuse(52, "state", "release", "--module", "qer")
   }
 
   @Test func `the figures of a running upfd are printed as text and as one object`() throws {

@@ -5,24 +5,29 @@ internal import Guard
 internal import HotSwap
 internal import Journal
 internal import Platform
-internal import Refusal
+package import Refusal
 internal import Staging
 internal import Verification
 
 extension Agent {
-  /// Throws while no patch may be taken: by an operator's order, or because loads fail.
-  func requireUnfrozen() throws(Refusal) {
-    let (frozen, stopped) = state.withLock { ($0.protection.frozen, $0.protection.stopped) }
-    if let frozen {
-      throw Refusal(
-        .frozen, "the agent is frozen: \(frozen.reason)",
-        hint: "'hitless agent release' lets patches in again")
+  /// Says for one module, before the start, whether its failures are counted and nothing else.
+  package func defineBreaker(of module: String, isMetricsOnly: Bool) throws(Refusal) {
+    try state.withLock { (state) throws(Refusal) in
+      guard state.running == nil else {
+        throw Refusal(.state, "breakers are defined before the agent starts")
+      }
+      guard PlainName.isValid(module.utf8) else {
+        throw Refusal(.path, "no module is called '\(module.prefix(80))'", expected: PlainName.rule)
+      }
+      var rules = state.protection.rules(of: module)
+      rules.isMetricsOnly = isMetricsOnly
+      state.protection.rulesOfModules[module] = rules
     }
-    if let stopped {
-      throw Refusal(
-        .frozen, "the agent takes no patch any more: \(stopped.reason)",
-        hint: "find out why, then 'hitless agent release'")
-    }
+  }
+
+  /// Throws while no patch that changes one of `modules` may be taken.
+  func requireUnfrozen(_ modules: [String]) throws(Refusal) {
+    try state.withLock { $0.protection }.requireUnfrozen(modules)
   }
 
   /// Throws when a patch has failed too often.
@@ -35,7 +40,7 @@ extension Agent {
 
   /// Throws unless the candidate may be put in force now; returns whether with a few batches at first.
   func admit(_ transaction: Transaction) throws(Refusal) -> Bool {
-    try requireUnfrozen()
+    try requireUnfrozen(transaction.changedModules)
     let patch = transaction.patch.identity
     try requireNoQuarantine(patch)
     try requireSameGround(transaction)
@@ -44,7 +49,8 @@ extension Agent {
       return (
         transaction.modules.first { protection.isDamaged($0) },
         protection.breakers.admission(
-          of: patch, transaction.changedModules, at: MonotonicClock.now, protection.rules)
+          of: patch, transaction.changedModules, at: MonotonicClock.now,
+          protection.rules(of:))
       )
     }
     if let damaged {
@@ -86,10 +92,14 @@ extension Agent {
   /// What workers shall find of the candidate's breaker when it is in force.
   func prepareBreaker(of transaction: Transaction, isProbe: Bool) {
     let word = transaction.generation.breaker
-    if isProbe {
-      word.halfOpen(batches: Int64(clamping: options.breaker.batches))
-    } else {
-      word.close()
+    state.withLock { state in
+      state.transaction?.isTakenOut = false
+      if isProbe {
+        let rules = state.protection.probeRules(of: transaction)
+        word.halfOpen(batches: Int64(clamping: rules.batches))
+      } else {
+        word.close()
+      }
     }
   }
 
@@ -100,9 +110,11 @@ extension Agent {
 
   /// Throws while too little is known of a candidate that had failed before.
   func requireClosed(_ transaction: Transaction) throws(Refusal) {
-    let isProbing = state.withLock { $0.protection.isProbing(transaction.patch.identity) }
-    guard isProbing else { return }
-    let needed = options.breaker.successes
+    let needed = state.withLock { state in
+      state.protection.isProbing(transaction.patch.identity)
+        ? state.protection.probeRules(of: transaction).successes : nil
+    }
+    guard let needed else { return }
     throw Refusal(
       .health, "the candidate has failed before, and its breaker is half-open",
       expected: "\(needed) batches without a failure",
@@ -116,13 +128,14 @@ extension Agent {
   /// The candidate is in force with a few batches: watches for enough of them to go well.
   func beginProbe(_ transaction: Transaction) {
     let patch = transaction.patch.identity
+    let rules = state.withLock { $0.protection.probeRules(of: transaction) }
     note(
       "breaker-half-open", transaction.number,
-      "\(options.breaker.batches) batches may use the candidate at first",
+      "\(rules.batches) batches may use the candidate at first",
       [("patch", .string(patch.hex))])
     do throws(SystemError) {
       try SystemThread.start("hitless-breaker", at: options.threads) { [self] in
-        watchProbe(transaction.number, patch, transaction.generation.breaker)
+        watchProbe(transaction.number, patch, transaction.generation.breaker, rules.successes)
       }.detach()
     } catch {
       note("breaker-half-open", transaction.number, "no thread to close it: \(error)")
@@ -132,13 +145,15 @@ extension Agent {
   private static let probePause: UInt64 = 5_000_000
 
   /// Closes a half-open breaker when enough batches went well.
-  private func watchProbe(_ number: UInt64, _ patch: BreakerPatch, _ word: BreakerWord) {
+  private func watchProbe(
+    _ number: UInt64, _ patch: BreakerPatch, _ word: BreakerWord, _ needed: UInt64
+  ) {
     while true {
       let isOver = state.wait(until: .after(Self.probePause)) { state -> Bool? in
         state.isProbeOver(number, patch) ? true : nil
       }
       if isOver != nil { return }
-      guard word.successes >= options.breaker.successes else { continue }
+      guard word.successes >= needed else { continue }
       // A worker that has just failed was faster, and whoever answers for it knows.
       guard word.closeAfterTrial() else { return }
       let hasClosed = state.withLock { state -> Bool in
@@ -146,7 +161,7 @@ extension Agent {
       }
       if hasClosed {
         note(
-          "breaker-closed", number, "\(options.breaker.successes) batches went well",
+          "breaker-closed", number, "\(needed) batches went well",
           [("patch", .string(patch.hex))])
       }
       return
@@ -165,9 +180,11 @@ extension Agent {
       state.metrics.countFailure(source)
       guard let patch else { return [] }
       let event = BreakerEvent(source, at: MonotonicClock.now, isOfLoading: isOfLoading)
-      let rules = state.protection.rules
       let keys = (module.map { [$0] } ?? modules).map { BreakerTable.Key(patch: patch, module: $0) }
-      return keys.filter { state.protection.breakers.fail($0, event, rules) }
+      return keys.filter { key in
+        let rules = state.protection.rules(of: key.module)
+        return state.protection.breakers.fail(key, event, rules)
+      }
     }
   }
 
@@ -211,10 +228,11 @@ extension Agent {
     } catch {
       let reason = "the record of breakers cannot be read: \(error)"
       state.withLock {
-        $0.protection.isUnread = true
-        $0.protection.frozen = BreakerRecord.Hold(
+        let hold = BreakerRecord.Hold(
           time: WallClock.now, user: nil,
           reason: String(decoding: reason.utf8.prefix(BreakerRecord.reasonLimit), as: UTF8.self))
+        $0.protection.unread = hold
+        $0.protection.frozen = hold
       }
       note("frozen", 0, reason)
     }
@@ -229,7 +247,10 @@ extension Agent {
       let since = state.protection.breakers.entries(at: now)
       state.protection.breakers = BreakerTable(record.entries, elapsed: elapsed, at: now)
       state.protection.breakers.add(since, elapsed: 0, at: now)
-      state.protection.frozen = record.frozen
+      // An order that was given since, while nothing could be read, is not in the record.
+      let isNew = state.protection.frozen != state.protection.unread
+      if !isNew { state.protection.frozen = record.frozen }
+      state.protection.held.merge(record.held) { since, _ in since }
       state.protection.stopped = record.stopped
     }
   }
@@ -238,7 +259,7 @@ extension Agent {
   ///
   /// Throws while the device does not give it out. A record that is damaged stays lost.
   private func takeUnreadProtection() throws(Refusal) {
-    guard state.withLock({ $0.protection.isUnread }) else { return }
+    guard state.withLock({ $0.protection.unread != nil }) else { return }
     do throws(Refusal) {
       try takeProtection()
     } catch {
@@ -273,11 +294,11 @@ extension Agent {
       let after = change(before)
       try journal.keep(
         BreakerRecord(
-          at: .now, frozen: after.frozen, stopped: after.stopped,
+          at: .now, frozen: after.frozen, held: after.held, stopped: after.stopped,
           entries: after.breakers.entries(at: MonotonicClock.now)))
       state.withLock {
         $0.protection = change($0.protection)
-        $0.protection.isUnread = false
+        $0.protection.unread = nil
       }
     }
   }
@@ -295,5 +316,9 @@ extension Protection {
   /// Whether a breaker of a module of `patch` is half-open.
   func isProbing(_ patch: BreakerPatch) -> Bool {
     breakers.all.contains { $0.key.patch == patch && $0.breaker.state == .halfOpen }
+  }
+
+  fileprivate func probeRules(of transaction: Transaction) -> BreakerRules {
+    probeRules(of: transaction.changedModules)
   }
 }

@@ -52,8 +52,12 @@ extension Agent {
     case "exercise": return try exercised(request)
     case "freeze":
       let reason = request.arguments["reason"]?.textValue ?? "asked for by an operator"
-      let number = try freeze(reason: reason, by: .peer(peer))
-      return ["frozen": .bool(true), "rolled_back": number.map { .unsigned($0) } ?? .null]
+      let module = try module(request)
+      let number = try freeze(module: module, reason: reason, by: .peer(peer))
+      return [
+        "frozen": .bool(true), "module": module.map { .text($0) } ?? .null,
+        "rolled_back": number.map { .unsigned($0) } ?? .null,
+      ]
     case "release": return try released(request, peer)
     case "metrics": return metricsAnswer()
     case "symbols": return symbols()
@@ -79,14 +83,31 @@ extension Agent {
   private func released(
     _ request: ControlRequest, _ peer: PeerCredentials
   ) throws(Refusal) -> [String: CBOR] {
+    let module = try module(request)
     guard let named = request.arguments["patch"] else {
-      try release(by: .peer(peer))
-      return ["frozen": .bool(false)]
+      guard let module else {
+        try release(by: .peer(peer))
+        return ["frozen": .bool(false)]
+      }
+      try release(module: module, by: .peer(peer))
+      return ["frozen": .bool(false), "module": .text(module)]
+    }
+    guard module == nil else {
+      throw Refusal(.usage, "a patch or a module is released, not both in one")
     }
     guard let prefix = named.textValue else {
       throw Refusal(.usage, "a patch is named by the beginning of its identity")
     }
     return ["patch": .text(try release(patch: prefix, by: .peer(peer)))]
+  }
+
+  /// The module that a request names.
+  private func module(_ request: ControlRequest) throws(Refusal) -> String? {
+    guard let named = request.arguments["module"] else { return nil }
+    guard let module = named.textValue else {
+      throw Refusal(.usage, "a module is named by its name")
+    }
+    return module
   }
 
   private func swapped(_ number: UInt64, _ report: SwapReport) -> [String: CBOR] {

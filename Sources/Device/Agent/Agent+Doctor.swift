@@ -56,7 +56,7 @@ extension Agent {
   }
 
   private func patchesFinding() throws(Refusal) -> String {
-    try requireUnfrozen()
+    try requireUnfrozen([])
     let protection = state.withLock { $0.protection }
     if let module = protection.damaged.first, state.withLock({ $0.uses(module) }) {
       throw Refusal(
@@ -64,7 +64,8 @@ extension Agent {
         hint: "restart the host, or install a patch that replaces the module")
     }
     let count = protection.breakers.quarantined.count
-    return "taken" + (count > 0 ? ", but for \(count) in quarantine" : "")
+    let held = protection.held.keys.sorted().map { ", but none of module '\($0)', which is frozen" }
+    return "taken" + (count > 0 ? ", but for \(count) in quarantine" : "") + held.joined()
   }
 
   private func clockFinding() throws(Refusal) -> String {

@@ -163,7 +163,8 @@ extension Agent.State {
   /// Whether an exercise has to end, and nobody waits for the next swap: the candidate in force goes out at once.
   fileprivate var endsExercise: Bool {
     isClosed || transaction?.confirmBy.map { Deadline.at($0).hasPassed } ?? false
-      || transaction?.faults ?? 0 > 0 || protection.frozen != nil
+      || transaction?.faults ?? 0 > 0
+      || protection.isFrozen(transaction?.changedModules ?? [])
   }
 
   /// Whether the candidate may be in force at this moment.

@@ -39,44 +39,69 @@ extension Agent {
   /// Shortest beginning of a patch's identity by which it may be named.
   private static let identityPrefix = 8
 
-  /// Puts traffic on stable at once, and lets no patch in until `release`, over restarts too.
+  /// Puts traffic on stable at once, and lets no patch in until `release`, over restarts too; with a module's name
+  /// only patches that change that module are meant.
   ///
   /// Returns the transaction that was rolled back for it. Workers are on stable with their next batch, before this
   /// waits for anything; what cannot be written on the device holds until the host ends, and is thrown.
-  package func freeze(reason: String, by who: Override) throws(Refusal) -> UInt64? {
+  package func freeze(
+    module: String? = nil, reason: String, by who: Override
+  ) throws(Refusal) -> UInt64? {
     let reason = Self.short(reason)
     let hold = BreakerRecord.Hold(time: WallClock.now, user: who.user, reason: reason)
-    let isAlive = state.withLock { state -> Bool in
-      guard !state.isClosed else { return false }
-      state.protection.frozen = hold
-      if state.mayServeCandidate { state.takeCandidateOut() }
-      return true
+    try state.withLock { state throws(Refusal) in
+      guard !state.isClosed else { throw Refusal(.state, "the agent was closed") }
+      try state.hold(module, hold)
+      if state.mayServeCandidate && state.isFrozen(module) { state.takeCandidateOut() }
     }
-    guard isAlive else { throw Refusal(.state, "the agent was closed") }
-    let number = rollBackFrozen(reason)
+    let number = rollBackFrozen(module, reason)
     let problem = keepProtection()
     note(
-      "frozen", number ?? 0, "by \(who.name): \(reason)",
-      who.json + [("reason", .string(reason)), ("durable", .bool(problem == nil))])
+      "frozen", number ?? 0, (module.map { "module '\($0)' " } ?? "") + "by \(who.name): \(reason)",
+      who.json + Self.json(module) + [
+        ("reason", .string(reason)), ("durable", .bool(problem == nil)),
+      ])
     guard var problem else { return number }
-    problem.hint = "the agent is frozen, but only until this host ends"
+    problem.hint =
+      "\(module.map { "module '\($0)'" } ?? "the agent") is frozen, but only until this host ends"
     throw problem
   }
 
-  /// Lets patches in again; throws when none was kept out.
+  private static func json(_ module: String?) -> [(String, JSON)] {
+    module.map { [("module", .string($0))] } ?? []
+  }
+
+  /// Lets patches in again, of every module; throws when none was kept out.
   package func release(by who: Override) throws(Refusal) {
-    guard state.withLock({ $0.protection.frozen != nil || $0.protection.stopped != nil }) else {
+    guard state.withLock({ $0.protection.keepsOut }) else {
       throw Refusal(
         .state, "the agent is not frozen",
         hint: "a patch in quarantine is released by 'release --patch ID'")
     }
     try writeProtection { before in
       var after = before
-      (after.frozen, after.stopped) = (nil, nil)
+      (after.frozen, after.held, after.stopped) = (nil, [:], nil)
       after.loads.reset()
       return after
     }
     note("released", 0, "patches are taken again, by \(who.name)", who.json)
+  }
+
+  /// Lets patches that change `module` in again; throws when it was not that which kept them out.
+  package func release(module: String, by who: Override) throws(Refusal) {
+    guard state.withLock({ $0.protection.held[module] != nil }) else {
+      throw Refusal(
+        .state, "module '\(module.prefix(80))' is not frozen",
+        hint: "'hitless agent list' says what is; 'release' without a module ends all of it")
+    }
+    try writeProtection { before in
+      var after = before
+      after.held[module] = nil
+      return after
+    }
+    note(
+      "released", 0, "patches of module '\(module)' are taken again, by \(who.name)",
+      who.json + Self.json(module))
   }
 
   /// Forgets what there was against the one patch whose identity begins with `prefix`, in hexadecimal; returns
@@ -126,16 +151,16 @@ extension Agent {
 
   private static let freezePause: UInt64 = 1_000_000
 
-  /// Takes the candidate out of force, whatever is being done with it.
-  private func rollBackFrozen(_ reason: String) -> UInt64? {
+  /// Takes the candidate out of force, whatever is being done with it, if it changes what is frozen.
+  private func rollBackFrozen(_ module: String?, _ reason: String) -> UInt64? {
     while true {
       let step = state.wait(until: .after(.max)) { state -> UInt64?? in
         if state.isClosed { return .some(nil) }
         // The order holds already; what is under way ends by itself, and soon.
         guard state.operation == nil else { return nil }
-        guard let transaction = state.transaction, transaction.state == .active else {
-          return .some(nil)
-        }
+        guard let transaction = state.transaction, transaction.state == .active,
+          state.isFrozen(module)
+        else { return .some(nil) }
         return .some(transaction.number)
       }
       guard let number = step ?? nil else { return nil }
@@ -150,10 +175,39 @@ extension Agent.State {
   /// Puts workers under guard on stable with their next batch, and lets no more records go to the candidate.
   ///
   /// Who is moving records, and holds the operation meanwhile, comes to an end.
-  func takeCandidateOut() {
+  mutating func takeCandidateOut() {
+    transaction?.isTakenOut = true
     transaction?.generation.breaker.open()
     migration?.migration.halt()
   }
+}
+
+extension Agent.State {
+  /// Keeps patches out; with a module's name those that change it.
+  fileprivate mutating func hold(
+    _ module: String?, _ hold: BreakerRecord.Hold
+  ) throws(Refusal) {
+    guard let module else { return protection.frozen = hold }
+    guard running?.modules.contains(where: { $0.facts.name == module }) == true else {
+      throw Refusal(
+        .usage, "no module in force is called '\(module.prefix(80))'",
+        hint: "'hitless agent list' names them")
+    }
+    guard protection.held[module] != nil || protection.held.count < BreakerRecord.heldLimit else {
+      throw Refusal(.limit, "at most \(BreakerRecord.heldLimit) modules are frozen one by one")
+    }
+    protection.held[module] = hold
+  }
+
+  /// Whether the transaction is one of those that an order about `module`, or about all, is about.
+  fileprivate func isFrozen(_ module: String?) -> Bool {
+    module.map { transaction?.changedModules.contains($0) == true } ?? true
+  }
+}
+
+extension Protection {
+  /// Whether there is anything to release.
+  fileprivate var keepsOut: Bool { frozen != nil || stopped != nil || !held.isEmpty }
 }
 
 extension Agent {
@@ -164,6 +218,12 @@ extension Agent {
     }
     return .named([
       "frozen": protection.frozen?.cbor ?? .null, "stopped": protection.stopped?.cbor ?? .null,
+      "held": .array(
+        protection.held.sorted { $0.key < $1.key }.map { module, hold in
+          var fields = hold.cbor.namedValue ?? [:]
+          fields["module"] = .text(module)
+          return .named(fields)
+        }),
       "quarantined": .array(protection.breakers.quarantined.map { .bytes($0.bytes) }),
       "damaged": .array(protection.damaged.map { .text($0.facts.name) }),
       "breakers": .array(

@@ -162,7 +162,7 @@ extension Agent.State {
     guard isCandidate, let patch = transaction?.patch.identity else { return (true, number, []) }
     let key = BreakerTable.Key(patch: patch, module: module.facts.name)
     let event = BreakerEvent(.hash, at: MonotonicClock.now)
-    let hasOpened = protection.breakers.fail(key, event, protection.rules)
+    let hasOpened = protection.breakers.fail(key, event, protection.rules(of: key.module))
     if let transaction, transaction.state == .active { transaction.generation.breaker.open() }
     return (true, number, hasOpened ? [key] : [])
   }

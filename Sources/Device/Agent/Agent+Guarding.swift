@@ -112,7 +112,7 @@ extension Agent {
   private func answerForUnreported() {
     let found = state.withLock { state -> (Transaction, UInt64)? in
       guard let transaction = state.transaction, transaction.state == .active,
-        transaction.generation.breaker.isOpen, state.protection.frozen == nil,
+        transaction.generation.breaker.isOpen, !transaction.isTakenOut,
         !transaction.modules.contains(where: { state.protection.isDamaged($0) })
       else { return nil }
       state.counters.faults += 1

@@ -23,6 +23,7 @@ extension Agent {
       state.withLock({ $0.transaction?.shadow?.run })?.waitUntilEnded()
       let patch = try verify(bytes, running)
       let verified = MonotonicClock.now
+      try requireUnfrozen(patch.manifest.components.map(\.module))
       try requireNoQuarantine(patch.identity)
       let modules = try stageAll(patch, running)
       let (generation, changes) = try generation(of: modules, running)
@@ -96,7 +97,7 @@ extension Agent {
 
   /// Throws unless there is room for a new transaction.
   private func readyForInstall() throws(Refusal) -> Running {
-    try requireUnfrozen()
+    try requireUnfrozen([])
     return try runningForInstall()
   }
 

@@ -233,6 +233,9 @@ extension MetricSnapshot {
         "hitless_frozen", .gauge, "1 while an operator keeps every patch out.",
         .number(state.frozen == nil ? 0 : 1)),
       MetricFamily(
+        "hitless_frozen_modules", .gauge, "Modules whose patches an operator keeps out.",
+        .number(UInt64(state.held.count))),
+      MetricFamily(
         "hitless_quarantined_patches", .gauge,
         "Patches that are refused until an operator releases them.",
         .number(UInt64(state.breakers.quarantined.count))),

@@ -134,12 +134,12 @@ extension Agent {
         found: failure.cause, hint: "it is being rolled back")
     }
     guard missing == 0 else {
-      try requireUnfrozen()
+      try requireUnfrozen(transaction.changedModules)
       throw Refusal(
         .busy, "\(missing) records are still in stable's layout", hint: nextStep(after: migration))
     }
     // Who has frozen the agent meanwhile has closed the way forward: it is not to be the only one now.
-    try requireUnfrozen()
+    try requireUnfrozen(transaction.changedModules)
     let publication = try domain.publish(
       stable: transaction.generation, states: migration.finishing)
     let outcome = domain.waitForGrace(publication, timeout: options.graceTimeout)

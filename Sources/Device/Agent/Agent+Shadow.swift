@@ -253,7 +253,7 @@ extension Agent {
       shadow.run.stop()
       shadow.run.waitUntilEnded()
       try requireSound(shadow, of: number)
-      try requireUnfrozen()
+      try requireUnfrozen(transaction.changedModules)
       try requireNoFault(transaction, in: running.domain)
       announce(transaction.generation, in: running.domain)
       let begun = try begin(

@@ -101,7 +101,7 @@ extension Agent {
     try beginMigration(transaction, eagerLimit: eagerRecords, running)
     let publication: Publication
     do throws(Refusal) {
-      try requireUnfrozen()
+      try requireUnfrozen(transaction.changedModules)
       // Guarded workers keep the deadline themselves: an agent that gets no processor cannot.
       publication = try running.domain.publish(
         stable: running.stable, candidate: transaction.generation,
@@ -117,7 +117,7 @@ extension Agent {
       state.transaction?.rollout = rollout
       if isProbe { state.protection.breakers.probe(transaction.patch.identity) }
       // Who has frozen the agent since saw nothing in force.
-      if state.protection.frozen != nil { state.takeCandidateOut() }
+      if state.protection.isFrozen(transaction.changedModules) { state.takeCandidateOut() }
     }
     if isProbe { beginProbe(transaction) }
     return (publication, rollout)
@@ -178,7 +178,7 @@ extension Agent {
           .state, "the time to confirm transaction \(number) is over",
           hint: "it is rolled back; activate it again, and confirm it in time")
       }
-      try requireUnfrozen()
+      try requireUnfrozen(transaction.changedModules)
       try requireNoShadow(transaction)
       try requireNoFault(transaction, in: running.domain)
       try requireClosed(transaction)
@@ -236,7 +236,7 @@ extension Agent {
     try finishMigration(transaction, running)
     do throws(Refusal) {
       // Last of all: who has frozen the agent meanwhile waits for this to end, and gets the candidate out.
-      try requireUnfrozen()
+      try requireUnfrozen(transaction.changedModules)
       try persist(transaction)
     } catch {
       try unfinish(transaction, running)

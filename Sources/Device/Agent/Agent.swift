@@ -105,8 +105,9 @@ package final class Agent: Sendable {
   /// Opens the agent: takes the state directory and reads the keys; workers notice nothing.
   package init(_ options: AgentOptions) throws(Refusal) {
     self.options = options
-    state = Monitor(State(Protection(options.breaker, options.loads)))
+    state = Monitor(State(Protection(options.breaker, options.loads, options.breakers)))
     try options.breaker.check()
+    for rules in options.breakers.values { try rules.check() }
     try options.loads.check()
     try Self.check(options.threads)
     journal = try Journal(at: options.stateDirectory, now: WallClock.now)

@@ -41,6 +41,8 @@ package struct AgentOptions: Sendable {
   package var guarding = GuardOptions()
   /// When a candidate that has failed may be tried again, and when not any more.
   package var breaker = BreakerRules()
+  /// The same for single modules, by name, where it is not what holds for all.
+  package var breakers: [String: BreakerRules] = [:]
   /// When loads that fail stop the agent from taking patches.
   package var loads = LoadRules()
   /// How often modules in memory are compared with what they were.

@@ -44,12 +44,13 @@ struct BreakerTable: Equatable, Sendable {
 
   /// What holds for all of `modules` of a patch together, and the module that says so.
   func admission(
-    of patch: SHA256Digest, _ modules: [String], at now: UInt64, _ rules: BreakerRules
+    of patch: SHA256Digest, _ modules: [String], at now: UInt64,
+    _ rules: (_ module: String) -> BreakerRules
   ) -> (admission: Breaker.Admission, module: String) {
     var result: (admission: Breaker.Admission, module: String) = (.admitted, modules.first ?? "")
     if isQuarantined(patch) { return (.quarantined, result.module) }
     for module in modules {
-      let found = self[Key(patch: patch, module: module)].admission(at: now, rules)
+      let found = self[Key(patch: patch, module: module)].admission(at: now, rules(module))
       switch (result.admission, found) {
       case (_, .quarantined): return (.quarantined, module)
       case (.refused(let left), .refused(let other)) where other > left: result = (found, module)

@@ -2,6 +2,7 @@ internal import Digests
 internal import Journal
 internal import PatchFormat
 internal import Platform
+internal import Refusal
 internal import Staging
 internal import Verification
 
@@ -26,22 +27,66 @@ enum BreakerCondition: String, CaseIterable, Sendable {
 struct Protection: Sendable {
   let rules: BreakerRules
   let loadRules: LoadRules
+  /// Where a module has its own.
+  var rulesOfModules: [String: BreakerRules]
   var breakers = BreakerTable()
   /// An operator's order.
   var frozen: BreakerRecord.Hold?
+  /// An operator's order about patches that change one module, by its name.
+  var held: [String: BreakerRecord.Hold] = [:]
   /// The agent's own: too many loads have failed.
   var stopped: BreakerRecord.Hold?
-  /// What an earlier life has kept could not be read yet, and nothing may be written in its place.
-  var isUnread = false
+  /// What stands for what an earlier life has kept when that could not be read yet; nothing may be written in its
+  /// place.
+  var unread: BreakerRecord.Hold?
   var loads = LoadHistory()
   var loadCount: UInt64 = 0
   var loadFailureCount: UInt64 = 0
   /// Modules in whose memory something has changed; never put in force again.
   var damaged: [StagedModule] = []
 
-  init(_ rules: BreakerRules = BreakerRules(), _ loadRules: LoadRules = LoadRules()) {
+  init(
+    _ rules: BreakerRules = BreakerRules(), _ loadRules: LoadRules = LoadRules(),
+    _ rulesOfModules: [String: BreakerRules] = [:]
+  ) {
     self.rules = rules
     self.loadRules = loadRules
+    self.rulesOfModules = rulesOfModules
+  }
+
+  /// What holds for a module's breaker.
+  func rules(of module: String) -> BreakerRules { rulesOfModules[module] ?? rules }
+
+  /// What has to go well before a patch that changes `modules` is trusted again: as much as the one of them needs
+  /// that needs most.
+  func probeRules(of modules: [String]) -> BreakerRules {
+    modules.map(rules(of:)).max { $0.successes < $1.successes } ?? rules
+  }
+
+  /// Throws while no patch that changes one of `modules` may be taken: by an operator's order, or because loads
+  /// fail.
+  func requireUnfrozen(_ modules: [String]) throws(Refusal) {
+    if let frozen {
+      throw Refusal(
+        .frozen, "the agent is frozen: \(frozen.reason)",
+        hint: "'hitless agent release' lets patches in again")
+    }
+    if let stopped {
+      throw Refusal(
+        .frozen, "the agent takes no patch any more: \(stopped.reason)",
+        hint: "find out why, then 'hitless agent release'")
+    }
+    for module in modules {
+      guard let hold = held[module] else { continue }
+      throw Refusal(
+        .frozen, "module '\(module)' is frozen: \(hold.reason)",
+        hint: "'hitless agent release --module \(module)' lets its patches in again")
+    }
+  }
+
+  /// Whether an operator keeps out what changes one of `modules`.
+  func isFrozen(_ modules: [String]) -> Bool {
+    frozen != nil || modules.contains { held[$0] != nil }
   }
 
   func isDamaged(_ module: StagedModule) -> Bool { damaged.contains { $0 === module } }
@@ -50,8 +95,8 @@ struct Protection: Sendable {
   func breakerState(
     of module: String, patch: BreakerPatch?, at now: UInt64
   ) -> BreakerCondition {
-    if frozen != nil || stopped != nil { return .forcedOpen }
-    if rules.isMetricsOnly { return .metricsOnly }
+    if isFrozen([module]) || stopped != nil { return .forcedOpen }
+    if rules(of: module).isMetricsOnly { return .metricsOnly }
     guard let patch else { return .closed }
     if breakers.isQuarantined(patch) { return .quarantined }
     switch breakers[BreakerTable.Key(patch: patch, module: module)].state {
@@ -89,7 +134,9 @@ extension Agent.State {
       for module in transaction.changedModules {
         let key = BreakerTable.Key(patch: patch, module: module)
         let event = BreakerEvent(source, at: now)
-        if protection.breakers.fail(key, event, protection.rules) { opened.append(key) }
+        if protection.breakers.fail(key, event, protection.rules(of: module)) {
+          opened.append(key)
+        }
       }
     }
     protection.breakers.abandonProbe(patch, at: now)

@@ -43,6 +43,8 @@ struct Transaction: Sendable {
   var shadow: Shadow?
   /// How it gets from nothing to everything, when it was activated so.
   var rollout: Rollout?
+  /// Whether an order has put its workers on stable, by the word by which they tell each other of faults.
+  var isTakenOut = false
   /// Faults since it was activated.
   var faults = 0
   /// Nanoseconds that staging took.

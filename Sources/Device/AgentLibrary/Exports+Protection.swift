@@ -31,6 +31,42 @@ public func hitless_agent_release(
 
 /// See hitless/host.h.
 @c @implementation
+public func hitless_module_freeze(
+  _ agent: OpaquePointer!, _ module: UnsafePointer<CChar>!, _ reason: UnsafePointer<CChar>!
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    let agent = unsafe try AgentHandle.agent(agent)
+    let module = unsafe try text(required(module, "module"), "module")
+    let reason = unsafe try optional(reason, "reason") ?? "asked for by the host"
+    _ = try agent.freeze(module: module, reason: reason, by: .host)
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_module_release(
+  _ agent: OpaquePointer!, _ module: UnsafePointer<CChar>!
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    let agent = unsafe try AgentHandle.agent(agent)
+    try agent.release(module: unsafe try text(required(module, "module"), "module"), by: .host)
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
+public func hitless_breaker_define(
+  _ agent: OpaquePointer!, _ module: UnsafePointer<CChar>!, _ mode: Int32
+) -> hitless_status {
+  answering { () throws(Refusal) in
+    let agent = unsafe try AgentHandle.agent(agent)
+    let module = unsafe try text(required(module, "module"), "module")
+    try agent.defineBreaker(of: module, isMetricsOnly: try isMetricsOnly(mode, "mode"))
+  }
+}
+
+/// See hitless/host.h.
+@c @implementation
 public func hitless_metrics_read(
   _ agent: OpaquePointer!, _ buffer: UnsafeMutablePointer<CChar>!, _ capacity: Int
 ) -> Int {

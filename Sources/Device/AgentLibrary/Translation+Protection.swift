@@ -11,12 +11,7 @@ extension AgentOptions {
 
   /// What the host says about patches that fail, and about modules that change in memory.
   mutating func readProtection(_ options: hitless_agent_options) throws(Refusal) {
-    let mode = unsafe options.breaker_mode
-    guard (0...1).contains(mode) else {
-      throw Refusal(
-        .usage, "'breaker_mode' is none of HITLESS_BREAKER_MODE_…", found: "\(mode)")
-    }
-    breaker.isMetricsOnly = mode == 1
+    breaker.isMetricsOnly = try isMetricsOnly(unsafe options.breaker_mode, "breaker_mode")
     if unsafe options.breaker_wait_ns > 0 { breaker.wait = unsafe options.breaker_wait_ns }
     if unsafe options.breaker_longest_wait_ns > 0 {
       breaker.longestWait = unsafe options.breaker_longest_wait_ns
@@ -31,6 +26,14 @@ extension AgentOptions {
     let percent = unsafe options.load_failure_percent
     if percent > 0 { loads.failurePercent = UInt64(percent) }
   }
+}
+
+/// What one of `HITLESS_BREAKER_MODE_…` says.
+func isMetricsOnly(_ mode: Int32, _ name: String) throws(Refusal) -> Bool {
+  guard (0...1).contains(mode) else {
+    throw Refusal(.usage, "'\(name)' is none of HITLESS_BREAKER_MODE_…", found: "\(mode)")
+  }
+  return mode == 1
 }
 
 /// What 0 and `HITLESS_NEVER` stand for: the default, and 0.

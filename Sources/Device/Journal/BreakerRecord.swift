@@ -48,6 +48,8 @@ package struct BreakerRecord: Equatable, Sendable {
 
   /// Most entries that are kept.
   package static let entryLimit = 1024
+  /// Most modules that are held.
+  package static let heldLimit = 1024
   /// Longest reason in bytes of UTF-8.
   package static let reasonLimit = 512
 
@@ -55,37 +57,54 @@ package struct BreakerRecord: Equatable, Sendable {
   package var at: Moment
   /// An operator's.
   package var frozen: Hold?
+  /// An operator's, of patches that change one module, by its name.
+  package var held: [String: Hold]
   /// The agent's own, after too many loads have failed.
   package var stopped: Hold?
   /// Oldest first.
   package var entries: [Entry]
 
   /// Creates a record.
-  package init(at moment: Moment, frozen: Hold?, stopped: Hold?, entries: [Entry]) {
+  package init(
+    at moment: Moment, frozen: Hold?, held: [String: Hold] = [:], stopped: Hold?, entries: [Entry]
+  ) {
     at = moment
     self.frozen = frozen
+    self.held = held
     self.stopped = stopped
     self.entries = entries
   }
 }
 
 extension BreakerRecord {
+  /// Without modules that are held, which older agents do not know.
   private static let format: UInt64 = 1
+  /// With them: one field more.
+  private static let formatWithHeld: UInt64 = 2
 
   /// The record as the file holds it: deterministic CBOR.
+  ///
+  /// Where no module is held it is of the older format, so that an older agent reads it.
   package var encoded: [UInt8] {
-    CBOR.map([
-      .text("format"): .unsigned(Self.format), .text("boot"): .text(at.boot),
-      .text("uptime"): .unsigned(at.uptime), .text("wall"): .unsigned(at.wall),
-      .text("frozen"): frozen?.cbor ?? .null, .text("stopped"): stopped?.cbor ?? .null,
-      .text("entries"): .array(entries.map(\.cbor)),
-    ]).encoded
+    var fields: [CBOR: CBOR] = [
+      .text("format"): .unsigned(held.isEmpty ? Self.format : Self.formatWithHeld),
+      .text("boot"): .text(at.boot), .text("uptime"): .unsigned(at.uptime),
+      .text("wall"): .unsigned(at.wall), .text("frozen"): frozen?.cbor ?? .null,
+      .text("stopped"): stopped?.cbor ?? .null, .text("entries"): .array(entries.map(\.cbor)),
+    ]
+    if !held.isEmpty {
+      fields[.text("held")] = .map(
+        Dictionary(uniqueKeysWithValues: held.map { (.text($0), $1.cbor) }))
+    }
+    return CBOR.map(fields).encoded
   }
 
-  /// Reads what `encoded` wrote.
+  /// Reads what `encoded` wrote, in either format.
   package init(parsing bytes: [UInt8]) throws(FormatError) {
-    guard let fields = try CBOR(parsing: bytes).mapValue, fields.count == 7,
-      fields[.text("format")] == .unsigned(Self.format),
+    guard let fields = try CBOR(parsing: bytes).mapValue,
+      let format = fields[.text("format")]?.unsignedValue,
+      format == Self.format && fields.count == 7
+        || format == Self.formatWithHeld && fields.count == 8,
       let boot = fields[.text("boot")]?.textValue,
       let uptime = fields[.text("uptime")]?.unsignedValue,
       let wall = fields[.text("wall")]?.unsignedValue, let frozen = fields[.text("frozen")],
@@ -94,9 +113,21 @@ extension BreakerRecord {
     else { throw FormatError(.illegal("a record of breakers with other fields"), at: 0) }
     at = Moment(boot: boot, uptime: uptime, wall: wall)
     self.frozen = try Hold.read(frozen)
+    held = format == Self.format ? [:] : try Self.held(fields[.text("held")])
     self.stopped = try Hold.read(stopped)
     self.entries = []
     for entry in entries { self.entries.append(try Entry(entry)) }
+  }
+
+  private static func held(_ item: CBOR?) throws(FormatError) -> [String: Hold] {
+    var held: [String: Hold] = [:]
+    for (name, item) in item?.mapValue ?? [:] {
+      held[name.textValue ?? ""] = try Hold.read(item)
+    }
+    guard !held.isEmpty, held.count <= heldLimit, held[""] == nil,
+      held.count == item?.mapValue?.count
+    else { throw FormatError(.illegal("a record of breakers with other modules"), at: 0) }
+    return held
   }
 }
 

@@ -7,20 +7,26 @@ internal import Refusal
 struct AgentFreezeCommand: AgentVerb {
   static let configuration = CommandConfiguration(
     commandName: "freeze",
-    abstract: "Put all traffic on stable at once, and let no patch in until 'release'.",
+    abstract: "Put traffic on stable at once, and let no patch in until 'release'.",
     discussion: """
       A candidate on trial is rolled back; what was confirmed stays. 'install', 'activate', 'confirm' and \
       'exercise' are refused (53) from then on, after a restart of the host too. Who asked, and why, is in \
-      the audit log.
+      the audit log. With --module all this is about patches that change that module; others are \
+      taken, and what is on trial without changing it goes on.
       """)
 
+  @Option(
+    help: ArgumentHelp("Freeze this module only, by its name in 'list'.", valueName: "name"))
+  var module: String?
   @Option(help: "Why, for 'list' and the audit log.") var reason: String?
   @ParentCommand var parent: AgentCommand
   @OptionGroup var connection: AgentConnection
   @Flag(help: "Print the answer as one JSON object.") var json = false
 
   func run() throws {
-    let arguments: [String: CBOR] = reason.map { ["reason": .text($0)] } ?? [:]
+    var arguments: [String: CBOR] = [:]
+    if let reason { arguments["reason"] = .text(reason) }
+    if let module { arguments["module"] = .text(module) }
     try show(ControlRequest("freeze", arguments), AgentReport.frozen)
   }
 }
@@ -32,7 +38,8 @@ struct AgentReleaseCommand: AgentVerb {
     abstract: "End 'freeze', or what the agent has against one patch.",
     discussion: """
       Without an option: patches are taken again, after 'freeze' or after the agent has stopped by itself \
-      because loads kept failing. With --patch: what that patch has done is forgotten, and it may be \
+      because loads kept failing; single modules are released as well. With --module: patches of that \
+      module are taken again, after 'freeze --module'. With --patch: what that patch has done is forgotten, and it may be \
       installed and activated at once, in quarantine or not. 'list' shows what there is.
       """)
 
@@ -40,12 +47,23 @@ struct AgentReleaseCommand: AgentVerb {
     help: ArgumentHelp(
       "Release this patch; eight digits or more of its identity.", valueName: "id"))
   var patch: String?
+  @Option(
+    help: ArgumentHelp("Release this module, after 'freeze --module'.", valueName: "name"))
+  var module: String?
   @ParentCommand var parent: AgentCommand
   @OptionGroup var connection: AgentConnection
   @Flag(help: "Print the answer as one JSON object.") var json = false
 
+  func validate() throws {
+    guard patch == nil || module == nil else {
+      throw ValidationError("--patch or --module is released, not both in one")
+    }
+  }
+
   func run() throws {
-    let arguments: [String: CBOR] = patch.map { ["patch": .text($0)] } ?? [:]
+    var arguments: [String: CBOR] = [:]
+    if let patch { arguments["patch"] = .text(patch) }
+    if let module { arguments["module"] = .text(module) }
     try show(ControlRequest("release", arguments), AgentReport.released)
   }
 }

@@ -5,13 +5,23 @@ internal import Bytes
 extension AgentReport {
   static func frozen(_ answer: [String: CBOR]) -> [String] {
     let number = answer["rolled_back"]?.unsignedValue
+    let rolledBack = number.map { "transaction \($0) was rolled back" }
+    if let module = answer["module"]?.textValue {
+      return [
+        "frozen: module \(module), " + (rolledBack ?? "no patch of which was on trial"),
+        "no patch that changes it is taken until 'hitless agent release --module \(module)'",
+      ]
+    }
     return [
-      "frozen: " + (number.map { "transaction \($0) was rolled back" } ?? "nothing was on trial"),
+      "frozen: " + (rolledBack ?? "nothing was on trial"),
       "no patch is taken until 'hitless agent release'",
     ]
   }
 
   static func released(_ answer: [String: CBOR]) -> [String] {
+    if let module = answer["module"]?.textValue {
+      return ["released: patches of module \(module) are taken again"]
+    }
     guard let patch = answer["patch"]?.textValue else {
       return ["released: patches are taken again"]
     }
@@ -23,9 +33,10 @@ extension AgentReport {
     var lines: [String] = []
     for name in ["frozen", "stopped"] {
       guard let hold = answer[name]?.namedValue else { continue }
-      let time = UTCTime(seconds: (hold["time"]?.unsignedValue ?? 0) / 1_000_000_000)
-      let user = hold["user"]?.unsignedValue.map { " by user \($0)" } ?? ""
-      lines.append("\(name): since \(time)\(user): \(hold["reason"]?.textValue ?? "")")
+      lines.append("\(name): \(since(hold))")
+    }
+    for hold in (answer["held"]?.arrayValue ?? []).compactMap(\.namedValue) {
+      lines.append("frozen: module \(hold["module"]?.textValue ?? ""), \(since(hold))")
     }
     for name in answer["damaged"]?.arrayValue ?? [] {
       lines.append("ALARM: the memory of module \(name.textValue ?? "") has changed")
@@ -39,6 +50,12 @@ extension AgentReport {
           + ", patch \((breaker["patch"]?.bytesValue ?? []).hex)")
     }
     return lines
+  }
+
+  private static func since(_ hold: [String: CBOR]) -> String {
+    let time = UTCTime(seconds: (hold["time"]?.unsignedValue ?? 0) / 1_000_000_000)
+    let user = hold["user"]?.unsignedValue.map { " by user \($0)" } ?? ""
+    return "since \(time)\(user): \(hold["reason"]?.textValue ?? "")"
   }
 
   /// The families, with times as numbers.

@@ -155,6 +155,12 @@ struct AgentArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Only count the failures of this module, classify or qer; no breaker of it opens.",
+      valueName: "module"))
+  var breakerMetricsOnly: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
       "Compare modules in memory with what they were, once in so long; 0: never.",
       valueName: "seconds"))
   var goldenInterval: UInt32 = 60
@@ -198,6 +204,10 @@ struct AgentArguments: ParsableArguments {
     options.earlyEndWindow = UInt64(earlyEndWindow) * 1_000_000_000
     options.earlyEndLimit = UInt64(earlyEndLimit)
     options.breaker.wait = UInt64(breakerWait) * 1_000_000_000
+    for module in breakerMetricsOnly {
+      options.breakers[module] = options.breaker
+      options.breakers[module]?.isMetricsOnly = true
+    }
     options.golden.interval = UInt64(goldenInterval) * 1_000_000_000
     options.guarding.mode = guarding.mode
     options.guarding.batchBudget = UInt64(batchBudget) * 1000

@@ -67,6 +67,17 @@ static void open_with_impossible_guards(const char *state) {
   expect(hitless_agent_close(agent), HITLESS_OK, "close");
 }
 
+/// Of modules by name, before there are any.
+static void freeze_modules(void) {
+  expect(hitless_module_freeze(agent, NULL, NULL), HITLESS_STATUS_USAGE, "freeze a module without a name");
+  expect(hitless_module_freeze(agent, "qer", NULL), HITLESS_STATUS_USAGE, "freeze a module not in force");
+  expect(hitless_module_release(agent, "qer"), HITLESS_STATUS_STATE, "release a module that is not frozen");
+  int32_t none = HITLESS_BREAKER_MODE_METRICS_ONLY + 1;
+  expect(hitless_breaker_define(agent, "qer", none), HITLESS_STATUS_USAGE, "define no such breaker");
+  expect(hitless_breaker_define(agent, "q/er", 0), HITLESS_STATUS_PATH, "define a breaker of no module");
+  expect(hitless_breaker_define(agent, "qer", HITLESS_BREAKER_MODE_METRICS_ONLY), HITLESS_OK, "define one");
+}
+
 /// Patches can be kept out before there is anything to patch, and figures be had.
 static void freeze_and_release(const char *state) {
   struct hitless_agent_options options = options_of(state);
@@ -86,6 +97,7 @@ static void freeze_and_release(const char *state) {
   expect(hitless_agent_release(agent, NULL), HITLESS_STATUS_STATE, "release what is not frozen");
   expect(hitless_agent_freeze(agent, "a look"), HITLESS_OK, "freeze");
   expect(hitless_agent_freeze(agent, NULL), HITLESS_OK, "freeze once more");
+  freeze_modules();
   expect(hitless_agent_release(agent, "0123"), HITLESS_STATUS_USAGE, "release half a patch");
   expect(hitless_agent_release(agent, "0123456789"), HITLESS_STATUS_STATE, "release no patch");
   char text[1 << 16], few[8] = "xxxxxxx";

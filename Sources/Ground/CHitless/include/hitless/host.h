@@ -263,6 +263,11 @@ hitless_status hitless_slot_define(struct hitless_agent *agent,
 /// be defined.
 hitless_status hitless_signal_define(struct hitless_agent *agent, const char *name, int32_t kind,
                                      uint32_t *signal);
+/// Says what the breaker of one module does about failures, before the start: one of
+/// `HITLESS_BREAKER_MODE_…`.
+///
+/// Modules of which nothing is said have `breaker_mode` of the options.
+hitless_status hitless_breaker_define(struct hitless_agent *agent, const char *module, int32_t mode);
 /// Stages the modules of all slots and makes the first generation; then opens the control socket.
 hitless_status hitless_agent_start(struct hitless_agent *agent);
 /// Stops the agent's threads. Workers must be unregistered; mapped modules stay mapped.
@@ -294,8 +299,12 @@ hitless_status hitless_patch_rollback(struct hitless_agent *agent, uint64_t tran
 /// Puts all traffic on stable at once, rolls back what is on trial, and lets no patch in until
 /// `hitless_agent_release`, after a restart too. `reason` may be null.
 hitless_status hitless_agent_freeze(struct hitless_agent *agent, const char *reason);
-/// With null: lets patches in again. With eight hexadecimal digits or more of a patch's identity: forgets
-/// what that patch has done.
+/// The same for patches that change the module in force called `module`; others are taken.
+hitless_status hitless_module_freeze(struct hitless_agent *agent, const char *module, const char *reason);
+/// Ends what `hitless_module_freeze` has begun.
+hitless_status hitless_module_release(struct hitless_agent *agent, const char *module);
+/// With null: lets patches in again, of single modules too. With eight hexadecimal digits or more of a
+/// patch's identity: forgets what that patch has done.
 hitless_status hitless_agent_release(struct hitless_agent *agent, const char *patch);
 
 /// Copies all figures in Prometheus' text format, NUL-terminated, as far as `capacity` goes; returns the full
