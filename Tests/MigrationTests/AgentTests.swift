@@ -170,6 +170,34 @@ struct MigratingAgentTests {
     #expect(agent.metrics().contains("hitless_migration_kept_records_total 1"))
   }
 
+  /// What is counted, settled and confirmed is all tables' records.
+  @Test(arguments: [true, false])
+  func `two tables go over and come back together`(isEager: Bool) throws {
+    let site = try LedgerSite(records: 300)
+    (site.hasMirror, site.mirrorRecordCount) = (true, 500)
+    let agent = try site.start()
+    let workers = try site.startWorkers()
+    let number = try site.install()
+    for turn in 1...2 as ClosedRange<UInt64> {
+      _ = try agent.activate(number, eagerRecords: isEager ? nil : 0)
+      if isEager { #expect(agent.migrationCounts.forward == turn * 800) }
+      for worker in workers { worker.pass() }
+      if turn == 2 { break }
+      try agent.rollback(number)
+      let counts = agent.migrationCounts
+      #expect(counts.back == counts.forward && counts.kept == 0 && !agent.isMigrating)
+      for worker in workers { worker.pass() }
+    }
+    let before = agent.migrationCounts
+    try agent.confirm(number)
+    #expect(agent.migrationCounts.forward - before.back == 800 && !agent.isMigrating)
+    for worker in workers { worker.pass() }
+    #expect(workers.allSatisfy { $0.byCandidate > 0 })
+    expectNothingLost(workers)
+    let log = site.audit.split(separator: "\n").filter { $0.contains("\"migrated\"") }
+    #expect(log.count == 1 && log[0].contains("\"records\":800"), "\(log)")
+  }
+
   /// It used to be counted once for each of them, against the limit of what is moved at once as well.
   @Test func `a record that two modules share is moved once, and counted once`() throws {
     let site = try LedgerSite(records: 100)

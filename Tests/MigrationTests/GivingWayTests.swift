@@ -81,6 +81,63 @@ struct GivingWayTests {
     #expect(agent.migrationCounts == MigrationCounts(forward: 99, back: 99))
   }
 
+  /// It was refused as busy until the confirmation had given up, for up to ten seconds.
+  @Test func `a rollback ends a confirmation that waits for a record`() throws {
+    let site = try site()
+    let agent = try site.start()
+    let number = try site.install()
+    _ = try agent.activate(number, eagerRecords: 0)
+    let holder = try RecordHolder(7, of: site)
+    let refused = Monitor<Refusal?>(nil)
+    let confirmation = try SystemThread.start("test-confirmation") {
+      do throws(Refusal) {
+        try agent.confirm(number)
+      } catch {
+        let refusal = error
+        refused.withLock { $0 = refusal }
+      }
+    }
+    #expect(eventually { agent.migrationCounts.forward == 99 })
+    let begin = MonotonicClock.now
+    try agent.rollback(number)
+    #expect(Double(MonotonicClock.now - begin) < Self.patience * 1_000_000_000)
+    confirmation.join()
+    #expect(refused.withLock { $0 }?.kind == .busy)
+    #expect(agent.status().transactionState == .rolledBack)
+    try holder.letGo()
+    #expect(agent.settleBack() && !agent.isMigrating)
+    #expect(agent.migrationCounts == MigrationCounts(forward: 99, back: 99))
+  }
+
+  /// The thread that should have looked was the one that moved records, until the time that was known as it began.
+  @Test func `a look that is due at once ends the move of those that are moved at once`() throws {
+    let site = try site()
+    let steps = Monitor((isMigrating: false, isHeld: false))
+    site.options.log = { _, message in
+      guard message.contains(" migrating: ") else { return }
+      steps.withLock { $0.isMigrating = true }
+      _ = steps.wait(until: .after(60_000_000_000)) { $0.isHeld ? true : nil }
+    }
+    let agent = try site.start()
+    let number = try site.install()
+    let activation = try SystemThread.start("test-activation") {
+      do { _ = try agent.activate(number) } catch { Issue.record(error) }
+    }
+    #expect(eventually { steps.withLock { $0.isMigrating } })
+    let holder = try RecordHolder(7, of: site)
+    steps.withLock { $0.isHeld = true }
+    #expect(eventually { agent.migrationCounts.forward == 99 })
+    #expect(agent.state.withLock { $0.timer } == .idle)
+    // Nobody waits for it: no thread does what the test is about by another way.
+    agent.state.withLock { $0.transaction?.confirmBy = 1 }
+    #expect(eventually(within: Self.patience) { agent.state.withLock { $0.sweeps } == 0 })
+    agent.state.withLock { $0.transaction?.confirmBy = nil }
+    activation.join()
+    try agent.rollback(number)
+    try holder.letGo()
+    #expect(agent.settleBack() && !agent.isMigrating)
+  }
+
   /// It ended while records were moved still, which a host may have given back by then.
   @Test(.enabled(if: !Sanitizer.isThread))
   func `an agent that closes ends the move of records, and waits for that`() throws {

@@ -28,7 +28,16 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
   var hasSideArea = false
   /// Whether there is a second slot, whose module shares the records of the first.
   var hasMirror = false
-  private static let mirror = ["NAME=\"mirror\""]
+  /// How many records that module has to itself instead, in a table of its own; 0: it shares them.
+  var mirrorRecordCount: UInt64 = 0
+  /// Macros of that module.
+  private var mirror: [String] {
+    let own = mirrorSchemas.enumerated().map { "SCHEMA_\($0 + 1)=\($1.id)u" }
+    return ["NAME=\"mirror\""] + (mirrorRecordCount > 0 ? own : [])
+  }
+  private var mirrorSchemas: [StateDefinition.Schema] {
+    [Ledger.first, Ledger.second].map { .init(id: $0.id + 0x1000, size: $0.size) }
+  }
   private(set) var agent: Agent?
   /// The records, which are the host's.
   private let records: UnsafeMutableRawPointer
@@ -46,7 +55,6 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
     options.graceTimeout = 10_000_000_000
     options.guarding.batchBudget = Ledger.budget
     try directory.write("ledger.so", try LedgerModule.image([]))
-    try directory.write("mirror.so", try LedgerModule.image(Self.mirror))
   }
 
   deinit {
@@ -57,6 +65,7 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
   @discardableResult
   func start() throws -> Agent {
     let agent = try Agent(options)
+    try directory.write("mirror.so", try LedgerModule.image(mirror))
     for name in hasMirror ? ["ledger", "mirror"] : ["ledger"] {
       let requirement = SlotRequirement(
         name: name, interfaceID: 7, interfaceVersion: 1, tableSize: 24)
@@ -66,6 +75,10 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
       _ = try agent.defineStates(
         unsafe StateDefinition(
           name: "ledger", schemas: schemas, count: recordCount, records: records))
+    }
+    if mirrorRecordCount > 0 {
+      _ = try agent.defineStates(
+        StateDefinition(name: "mirror", schemas: mirrorSchemas, count: mirrorRecordCount))
     }
     if hasSideArea {
       let side = StateDefinition.Schema(
@@ -98,7 +111,7 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
   private func install(
     _ base: [String], _ target: [String], _ sequence: UInt64, _ upgradeClass: UpgradeClass
   ) throws -> UInt64 {
-    let pairs = try (hasMirror ? [[], Self.mirror] : [[]]).map { more in
+    let pairs = try (hasMirror ? [[], mirror] : [[]]).map { more in
       PatchRequest.Pair(
         base: try LedgerModule.image(base + more), target: try LedgerModule.image(target + more),
         names: ("base", "target"))

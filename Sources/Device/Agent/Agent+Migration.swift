@@ -26,6 +26,8 @@ extension Agent {
     let migration: Migration
     let eagerLimit: UInt64
     var phase = MigrationPhase.forward
+    /// Whether a confirmation that waits for records is to end, because somebody wants to go back.
+    var isUnwanted = false
     /// The view by which records go back, once there is one.
     var wayBack: Publication?
     /// Whether every worker has it.
@@ -102,7 +104,7 @@ extension Agent {
   /// not wait for that. A way back, and a freeze, ends it (`halt`), and so does the next look of the timer, which
   /// may be the one that calls this.
   func moveEagerly(_ number: UInt64) {
-    let found = state.withLock { state -> (ActiveMigration, SwapDomain, UInt64)? in
+    let found = state.withLock { state -> (ActiveMigration, SwapDomain)? in
       guard let transaction = state.transaction, transaction.number == number,
         transaction.state == .active, transaction.rollout?.isLastStep ?? true,
         let active = state.migration, active.transaction == number, active.phase == .forward,
@@ -110,12 +112,14 @@ extension Agent {
         active.migration.recordCount <= active.eagerLimit
       else { return nil }
       state.sweeps += 1
-      return (active, domain, state.due?.time ?? .max)
+      return (active, domain)
     }
-    guard let (active, domain, nextLook) = found else { return }
+    guard let (active, domain) = found else { return }
     defer { state.withLock { $0.sweeps -= 1 } }
-    let end = min(nextLook, MonotonicClock.now &+ Self.sweepLimit)
-    _ = domain.sweep(active.migration, to: .candidate, until: .at(end))
+    // When the next look is due may change meanwhile: of a candidate that was found unhealthy it is due at once.
+    _ = domain.sweep(active.migration, to: .candidate, until: .after(Self.sweepLimit)) {
+      Deadline.at(state.withLock { $0.due?.time } ?? .max).hasPassed
+    }
     // A record that could not be moved is answered for by the thread that answers for faults.
     if active.migration.failure != nil { domain.room?.ringForAnswer() }
   }
@@ -126,7 +130,12 @@ extension Agent {
   func finishMigration(_ transaction: Transaction, _ running: Running) throws(Refusal) {
     guard let active = state.withLock({ $0.migration }) else { return }
     let (domain, migration) = (running.domain, active.migration)
-    let missing = domain.sweep(migration, to: .candidate, until: .after(Self.sweepLimit))
+    let end = min(transaction.confirmBy ?? .max, MonotonicClock.now &+ Self.sweepLimit)
+    let missing = domain.sweep(migration, to: .candidate, until: .at(end)) {
+      hasFault(transaction.generation, in: domain)
+        || state.withLock { $0.migration?.isUnwanted == true }
+    }
+    state.withLock { $0.migration?.isUnwanted = false }
     if let (table, failure) = migration.failure {
       domain.room?.ringForAnswer()
       throw Refusal(
@@ -155,6 +164,21 @@ extension Agent {
     throw Refusal(
       .busy, "not every worker is ready to serve records in the candidate's layout only",
       hint: nextStep(after: migration))
+  }
+
+  /// Ends a confirmation of `number` that waits for records, and waits until that is over.
+  ///
+  /// One that has them all goes on: what is being written down stays.
+  func interruptConfirmation(of number: UInt64) {
+    let isConfirming = state.withLock { state -> Bool in
+      guard state.operation == "confirm", state.transaction?.number == number,
+        state.migration?.phase == .forward
+      else { return false }
+      state.migration?.isUnwanted = true
+      return true
+    }
+    guard isConfirming else { return }
+    _ = state.wait(until: .after(Self.sweepLimit)) { $0.operation != "confirm" ? true : nil }
   }
 
   /// What is to be done when not all records could be moved: halted once, none goes forward any more.

@@ -24,6 +24,17 @@ extension Agent {
   ///
   /// A slot's module is the confirmed one, or the file it was defined with when none was confirmed yet.
   package func start() throws(Refusal) {
+    var server: ControlServerBox?
+    do throws(Refusal) {
+      try startAlone(&server)
+    } catch {
+      // Who has connected may wait for the operation to end, so that is over first.
+      server?.stop()
+      throw error
+    }
+  }
+
+  private func startAlone(_ server: inout ControlServerBox?) throws(Refusal) {
     try exclusively("start") { () throws(Refusal) in
       let slots = try state.withLock { (state) throws(Refusal) in
         guard state.running == nil else { throw Refusal(.state, "the agent has started already") }
@@ -41,7 +52,7 @@ extension Agent {
       }
       let domain = SwapDomain(slotCount: slots.count, room: try GuardRoom(options.guarding))
       let modules = try firstModules(slots, domain)
-      let (running, publication) = try putInForce(modules, slots, domain)
+      let (running, publication) = try putInForce(modules, slots, domain, &server)
       state.withLock {
         $0.running = running
         $0.metrics.notePublication(publication.sequence, at: publication.startNanoseconds)
@@ -59,11 +70,11 @@ extension Agent {
   ///
   /// The view comes last: what is in none can be let go of at once.
   private func putInForce(
-    _ modules: [StagedModule], _ slots: [SlotOptions], _ domain: SwapDomain
+    _ modules: [StagedModule], _ slots: [SlotOptions], _ domain: SwapDomain,
+    _ server: inout ControlServerBox?
   ) throws(Refusal) -> (Running, Publication) {
     var stable: Generation?
     var fallback: Fallback?
-    var server: ControlServerBox?
     do throws(Refusal) {
       try defineStates(in: domain, for: modules)
       let generation = try domain.makeGeneration(modules.map(\.module))
@@ -76,7 +87,6 @@ extension Agent {
         retired: fallback.map { [$0.generation] } ?? [], server: server)
       return (running, publication)
     } catch {
-      server?.stop()
       for generation in [stable, fallback?.generation] {
         if let generation { try? domain.release(generation) }
       }

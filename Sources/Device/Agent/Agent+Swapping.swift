@@ -130,6 +130,7 @@ extension Agent {
   ) throws(Refusal) -> SwapReport {
     var trial: UInt64 = 0
     var opened: [BreakerTable.Key] = []
+    interruptConfirmation(of: number)
     let swap = try exclusively("rollback", number) { () throws(Refusal) -> PublishedSwap? in
       trial = journal.trialCount
       let (running, transaction) = try current(number, in: [.staged, .active])

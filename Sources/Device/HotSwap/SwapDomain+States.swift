@@ -48,9 +48,11 @@ extension SwapDomain {
   /// at `deadline`.
   ///
   /// Hooks are called on this thread, under a guard of its own. Gives up at the first record whose
-  /// way forward fails, and when that way is closed (`Migration.halt`). Blocks; no worker waits for it.
+  /// way forward fails, when that way is closed (`Migration.halt`), and when `isOver` says so, which is asked
+  /// between two looks. Blocks; no worker waits for it.
   package func sweep(
-    _ migration: Migration, to goal: Migration.Goal, until deadline: Deadline
+    _ migration: Migration, to goal: Migration.Goal, until deadline: Deadline,
+    unless isOver: () -> Bool = { false }
   ) -> UInt64 {
     sweeping.withLock { seat in
       if seat == nil { seat = SweepSeat(in: room) }
@@ -60,7 +62,7 @@ extension SwapDomain {
       while true {
         let missing = migration.sweep(to: goal, seat: seat?.workerGuard, until: deadline)
         let isHalted = goal == .candidate && migration.isHalted
-        guard missing > 0, !isHalted, !deadline.hasPassed else { return missing }
+        guard missing > 0, !isHalted, !deadline.hasPassed, !isOver() else { return missing }
         // A batch has what is missing: it takes some microseconds.
         sleepNanoseconds(min(pause, deadline.remaining))
         pause = min(pause * 2, 1_000_000)

@@ -6,8 +6,10 @@
 #define SCHEMA 1
 #endif
 
+#ifndef SCHEMA_1
 #define SCHEMA_1 0x4c445201u
 #define SCHEMA_2 0x4c445202u
+#endif
 #define SCHEMA_SIDE 0x4c445301u
 #define SEAL 0x5ea1ed0000000000u
 #define POISON 666u
