@@ -1,13 +1,13 @@
 import CHitless
 import CMigrationLoad
 import Guard
-import HotSwap
 import Platform
 import Refusal
 import TestSupport
 import Testing
 
 @testable import Agent
+@testable import HotSwap
 
 /// What has to wait, and what has not, while batches use records that are to be moved.
 @Suite("Records in use", .serialized)
@@ -178,6 +178,23 @@ struct GivingWayTests {
     #expect(refused.kind == .busy && refused.hint?.hasPrefix("roll it back") == true)
     try agent.rollback(number)
     #expect(agent.status().transactionState == .rolledBack && !agent.isMigrating)
+  }
+
+  /// It could only be rolled back after that, and not be confirmed any more.
+  @Test func `a rollback for which there was no view leaves the way forward open`() throws {
+    let site = try site()
+    let agent = try site.start()
+    let number = try site.install()
+    _ = try agent.activate(number, eagerRecords: 0)
+    let running = try #require(agent.state.withLock { $0.running })
+    running.domain.state.withLock { state in
+      state.generations.removeAll { $0 === running.stable }
+    }
+    #expect(throws: Refusal.self) { try agent.rollback(number) }
+    running.domain.state.withLock { $0.generations.append(running.stable) }
+    #expect(agent.status().transactionState == .active)
+    try agent.confirm(number)
+    #expect(agent.migrationCounts.forward == 100)
   }
 
   @Test func `a freeze in the middle of an activation moves nothing`() throws {

@@ -210,9 +210,18 @@ extension Agent {
       return publication
     }
     active.migration.halt()
-    let publication = try running.domain.publish(
-      stable: running.stable, candidate: transaction.generation, placement: .flows(0),
-      states: active.migration.back)
+    let publication: Publication
+    do throws(Refusal) {
+      publication = try running.domain.publish(
+        stable: running.stable, candidate: transaction.generation, placement: .flows(0),
+        states: active.migration.back)
+    } catch {
+      // The trial goes on, unless somebody else has closed the way as well.
+      state.withLock { state in
+        if !state.isClosed && state.transaction?.isTakenOut != true { active.migration.resume() }
+      }
+      throw error
+    }
     state.withLock { state in
       state.migration?.phase = .back
       state.migration?.wayBack = publication

@@ -120,6 +120,9 @@ extension Migration {
   /// Lets no more records go forward, and ends a sweep that moves them.
   package func halt() { for move in moves { move.halt() } }
 
+  /// Takes `halt` back, when nothing has come of what it was for; a failure stays one.
+  package func resume() { for move in moves { move.resume() } }
+
   /// Whether none goes forward any more, because one has failed or somebody wants it so.
   package var isHalted: Bool { moves.contains { $0.isHalted } }
 

@@ -51,7 +51,21 @@ final class TableMove: @unchecked Sendable {
   /// Lets no more records go forward.
   ///
   /// Ordering: relaxed; a record that goes all the same comes back with the others.
-  func halt() { unsafe half(32).pointee.store(1, ordering: .relaxed) }
+  func halt() {
+    _ = unsafe half(32).pointee.compareExchange(
+      expected: 0, desired: Self.haltedByAgent, ordering: .relaxed)
+  }
+
+  /// Takes `halt` back; what a failure has ended stays so.
+  ///
+  /// Ordering: relaxed; as above. A worker that reads too old a value leaves its record where it is.
+  func resume() {
+    _ = unsafe half(32).pointee.compareExchange(
+      expected: Self.haltedByAgent, desired: 0, ordering: .relaxed)
+  }
+
+  /// A failure of a hook writes 1.
+  private static let haltedByAgent: UInt32 = 2
 
   /// Whether no more records go forward.
   ///
