@@ -67,7 +67,7 @@ struct hitless_state_progress {
   uint64_t kept;
   /// Calls of the hook that have failed on the way forward.
   uint64_t failures;
-  /// 1 as soon as no record goes forward any more.
+  /// Not 0 as long as no record goes forward: 1 after a failure, for good; 2 by the agent's order.
   uint32_t is_halted;
   /// 0: no failure yet; 1: being written down; 2: the rest is valid.
   uint32_t failed;
