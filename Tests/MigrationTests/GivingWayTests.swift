@@ -109,6 +109,45 @@ struct GivingWayTests {
     #expect(agent.migrationCounts == MigrationCounts(forward: 99, back: 99))
   }
 
+  /// It waited for its turn to move records, for up to ten seconds, and nobody could end that.
+  @Test func `a rollback ends a confirmation that came while records were moved at once`() throws {
+    let site = try site()
+    let steps = Monitor((isMigrating: false, isHeld: false))
+    site.options.log = { _, message in
+      guard message.contains(" migrating: ") else { return }
+      steps.withLock { $0.isMigrating = true }
+      _ = steps.wait(until: .after(60_000_000_000)) { $0.isHeld ? true : nil }
+    }
+    let agent = try site.start()
+    let number = try site.install()
+    let activation = try SystemThread.start("test-activation") {
+      do { _ = try agent.activate(number) } catch { Issue.record(error) }
+    }
+    #expect(eventually { steps.withLock { $0.isMigrating } })
+    let holder = try RecordHolder(7, of: site)
+    steps.withLock { $0.isHeld = true }
+    #expect(eventually { agent.migrationCounts.forward == 99 })
+    let refused = Monitor<Refusal?>(nil)
+    let confirmation = try SystemThread.start("test-confirmation") {
+      do throws(Refusal) {
+        try agent.confirm(number)
+      } catch {
+        let refusal = error
+        refused.withLock { $0 = refusal }
+      }
+    }
+    #expect(eventually { agent.state.withLock { $0.operation == "confirm" } })
+    let begin = MonotonicClock.now
+    try agent.rollback(number)
+    #expect(Double(MonotonicClock.now - begin) < Self.patience / 2 * 1_000_000_000)
+    confirmation.join()
+    activation.join()
+    #expect(refused.withLock { $0 }?.kind == .busy)
+    #expect(agent.status().transactionState == .rolledBack)
+    try holder.letGo()
+    #expect(agent.settleBack() && !agent.isMigrating)
+  }
+
   /// The thread that should have looked was the one that moved records, until the time that was known as it began.
   @Test func `a look that is due at once ends the move of those that are moved at once`() throws {
     let site = try site()
@@ -195,6 +234,30 @@ struct GivingWayTests {
     #expect(agent.status().transactionState == .active)
     try agent.confirm(number)
     #expect(agent.migrationCounts.forward == 100)
+  }
+
+  /// It was opened again between two tries to get the candidate out.
+  @Test(arguments: [RollbackReason.fault, .health, .goldenHashMismatch, .notConfirmed, .frozen])
+  func `a rollback of a condemned candidate leaves the way closed, also without a view`(
+    reason: RollbackReason
+  ) throws {
+    let site = try site()
+    let agent = try site.start()
+    let number = try site.install()
+    _ = try agent.activate(number, eagerRecords: 0)
+    let running = try #require(agent.state.withLock { $0.running })
+    running.domain.state.withLock { state in
+      state.generations.removeAll { $0 === running.stable }
+    }
+    #expect(throws: Refusal.self) { try agent.rollback(number, because: reason) }
+    // Nor does one that is asked for by hand meanwhile open it.
+    #expect(throws: Refusal.self) { try agent.rollback(number) }
+    running.domain.state.withLock { $0.generations.append(running.stable) }
+    #expect(agent.state.withLock { $0.migration?.migration.isHalted } == true)
+    #expect(throws: Refusal.self) { try agent.confirm(number) }
+    #expect(agent.migrationCounts.forward == 0)
+    try agent.rollback(number)
+    #expect(agent.status().transactionState == .rolledBack && !agent.isMigrating)
   }
 
   @Test func `a freeze in the middle of an activation moves nothing`() throws {

@@ -184,7 +184,7 @@ extension Agent {
     guard let onTrial else { return try running.domain.publish(stable: fallback.generation) }
     var next = running
     (next.stable, next.modules, next.fallback) = (fallback.generation, fallback.modules, nil)
-    let publication = try publishReturn(onTrial, next)
+    let publication = try publishReturn(onTrial, next, because: .inconclusive)
     onTrial.shadow?.run.stop()
     return publication
   }

@@ -101,8 +101,8 @@ extension Agent {
   /// Moves what there is, when all flows are the candidate's and records are few.
   ///
   /// Not within an operation: batches may use a record for long, and whoever wants to roll back, or to confirm, does
-  /// not wait for that. A way back, and a freeze, ends it (`halt`), and so does the next look of the timer, which
-  /// may be the one that calls this.
+  /// not wait for that. A way back, and a freeze, ends it (`halt`), and so does a confirmation, which moves what is
+  /// left itself and can be interrupted, and the next look of the timer, which may be the one that calls this.
   func moveEagerly(_ number: UInt64) {
     let found = state.withLock { state -> (ActiveMigration, SwapDomain)? in
       guard let transaction = state.transaction, transaction.number == number,
@@ -118,7 +118,8 @@ extension Agent {
     defer { state.withLock { $0.sweeps -= 1 } }
     // When the next look is due may change meanwhile: of a candidate that was found unhealthy it is due at once.
     _ = domain.sweep(active.migration, to: .candidate, until: .after(Self.sweepLimit)) {
-      Deadline.at(state.withLock { $0.due?.time } ?? .max).hasPassed
+      let (isConfirming, due) = state.withLock { ($0.operation == "confirm", $0.due?.time) }
+      return isConfirming || Deadline.at(due ?? .max).hasPassed
     }
     // A record that could not be moved is answered for by the thread that answers for faults.
     if active.migration.failure != nil { domain.room?.ringForAnswer() }
@@ -198,8 +199,10 @@ extension Agent {
 
   /// Puts stable in force again: alone, or, where records have to follow, with the candidate named, whose hook
   /// moves them.
+  ///
+  /// When that fails the way forward stays closed, unless nothing is held against the candidate: it is tried again.
   func publishReturn(
-    _ transaction: Transaction, _ running: Running
+    _ transaction: Transaction, _ running: Running, because reason: RollbackReason
   ) throws(Refusal) -> Publication {
     guard let active = state.withLock({ $0.migration }),
       active.transaction == transaction.number
@@ -209,6 +212,7 @@ extension Agent {
       endGuarding(in: running.domain)
       return publication
     }
+    let wasHalted = active.migration.isHalted
     active.migration.halt()
     let publication: Publication
     do throws(Refusal) {
@@ -216,9 +220,14 @@ extension Agent {
         stable: running.stable, candidate: transaction.generation, placement: .flows(0),
         states: active.migration.back)
     } catch {
-      // The trial goes on, unless somebody else has closed the way as well.
+      let isUnblamed =
+        reason == .asked && !wasHalted && !hasFault(transaction.generation, in: running.domain)
       state.withLock { state in
-        if !state.isClosed && state.transaction?.isTakenOut != true { active.migration.resume() }
+        // The trial goes on, unless somebody else has closed the way as well.
+        let isDamaged = transaction.modules.contains { state.protection.isDamaged($0) }
+        if isUnblamed && !isDamaged && !state.isClosed && state.transaction?.isTakenOut != true {
+          active.migration.resume()
+        }
       }
       throw error
     }

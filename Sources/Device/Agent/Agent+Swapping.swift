@@ -141,7 +141,7 @@ extension Agent {
         }
         return nil
       }
-      let publication = try publishReturn(transaction, running)
+      let publication = try publishReturn(transaction, running, because: reason)
       transaction.shadow?.run.stop()
       opened = state.withLock { $0.endTrial(of: transaction, reason) }
       return PublishedSwap(
