@@ -189,6 +189,41 @@ struct GuardTests {
     #expect(stack() == before && isBlocked())
   }
 
+  /// The one that ended first gave back what it had found, and the other had no stack any more.
+  @Test func `a stack that the host sets between two workers costs neither its own`() throws {
+    let thread = try PlainThread("two workers, two stacks") {
+      do { try Self.comeAndGoAroundTheHost() } catch { Issue.record(error) }
+    }
+    thread.join()
+  }
+
+  private static func comeAndGoAroundTheHost() throws {
+    let home = try GuardedDomain()
+    var set = sigset_t()
+    unsafe sigemptyset(&set)
+    unsafe sigaddset(&set, home.room.options.signal)
+    unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    var before = unsafe stack_t()
+    unsafe sigaltstack(nil, &before)
+    let first = try HandWorker(home)
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: 1 << 16, alignment: 16)
+    defer { unsafe memory.deallocate() }
+    var own = unsafe stack_t(ss_sp: memory, ss_flags: 0, ss_size: 1 << 16)
+    unsafe sigaltstack(&own, nil)
+    let second = try HandWorker(home)
+    let ofSecond = stack()
+    try first.end()
+    #expect(stack() == ofSecond && !isBlocked())
+    try second.end()
+    #expect(stack() == UInt(bitPattern: memory) && isBlocked())
+    // Of one worker alone, too, what the host has set since stays.
+    let third = try HandWorker(home)
+    unsafe sigaltstack(&own, nil)
+    try third.end()
+    #expect(stack() == UInt(bitPattern: memory) && isBlocked())
+    unsafe sigaltstack(&before, nil)
+  }
+
   private static func stack() -> UInt {
     var stack = unsafe stack_t()
     unsafe sigaltstack(nil, &stack)

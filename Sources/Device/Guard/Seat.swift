@@ -17,13 +17,15 @@ struct Seat: @unchecked Sendable {
 
   /// The guard's own.
   private let stack: UnsafeMutableRawPointer
+  /// The kernel's number of the thread.
+  private let thread: Int32
   private var stackBefore = unsafe stack_t()
   private var maskBefore = sigset_t()
 
   /// Gives `stack` to the calling thread, and unblocks the signals that the guard needs there.
   static func take(_ stack: stack_t, _ signal: Int32) {
     guard let start = unsafe stack.ss_sp else { return }
-    var seat = unsafe Seat(stack: start)
+    var seat = unsafe Seat(stack: start, thread: CurrentThread.id)
     var wanted = sigset_t()
     unsafe hitless_guard_signals(&wanted, signal)
     unsafe seat.stackBefore = exchange(stack)
@@ -34,22 +36,35 @@ struct Seat: @unchecked Sendable {
 
   /// Ends the seat with the stack `start`; the calling thread has again what it had before if it is its own and
   /// nobody came after.
+  ///
+  /// A stack that the host has given the thread since stays.
   static func leave(_ start: UnsafeMutableRawPointer, isOwn: Bool) {
     let start = UInt(bitPattern: start)
     let ended = taken.withLock { taken -> Seat? in
       guard let index = taken.lastIndex(where: { unsafe UInt(bitPattern: $0.stack) == start })
       else { return nil }
       let ended = taken.remove(at: index)
-      let next = taken.firstIndex { unsafe UInt(bitPattern: $0.stackBefore.ss_sp) == start }
-      guard let next else { return ended }
-      unsafe taken[next].stackBefore = ended.stackBefore
-      taken[next].maskBefore = ended.maskBefore
+      // Later ones only; where another thread had such a stack, its memory has been given to this one since.
+      let later = taken.indices.dropFirst(index).filter { taken[$0].thread == ended.thread }
+      let next = later.first { unsafe UInt(bitPattern: taken[$0].stackBefore.ss_sp) == start }
+      if let next { unsafe taken[next].stackBefore = ended.stackBefore }
+      // The host may have set a stack in between: signals stay as the one that is left needs them all the same.
+      guard let heir = next ?? (isOwn ? later.first : nil) else { return ended }
+      taken[heir].maskBefore = ended.maskBefore
       return nil
     }
     guard isOwn, var ended else { return }
-    _ = unsafe exchange(ended.stackBefore)
+    if unsafe UInt(bitPattern: current().ss_sp) == start { _ = unsafe exchange(ended.stackBefore) }
     // SAFETY: the set was filled by `take`.
     _ = unsafe pthread_sigmask(SIG_SETMASK, &ended.maskBefore, nil)
+  }
+
+  /// What the calling thread has now.
+  private static func current() -> stack_t {
+    var now = unsafe stack_t()
+    // SAFETY: it is ours.
+    _ = unsafe sigaltstack(nil, &now)
+    return unsafe now
   }
 
   private static func exchange(_ new: stack_t) -> stack_t {
