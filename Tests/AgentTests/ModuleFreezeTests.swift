@@ -141,6 +141,30 @@ struct ModuleFreezeTests {
     }
   }
 
+  /// More of them than may be kept made a record that could not be read again.
+  @Test func `a hostile record is refused, and what was kept is added up to the limit`() throws {
+    let hold = BreakerRecord.Hold(time: 8, user: nil, reason: "one")
+    let long = BreakerRecord.Hold(
+      time: 8, user: nil, reason: String(repeating: "x", count: BreakerRecord.reasonLimit + 1))
+    var record = BreakerRecord(
+      at: Moment(boot: "b", uptime: 5, wall: 6), frozen: nil, stopped: nil, entries: [])
+    for name in ["", "../a", "A", "a\u{1b}[0m", String(repeating: "n", count: 32)] {
+      record.held = ["alpha": hold, name: hold]
+      #expect(throws: (any Error).self) { try BreakerRecord(parsing: record.encoded) }
+    }
+    record.held = ["alpha": long]
+    #expect(throws: (any Error).self) { try BreakerRecord(parsing: record.encoded) }
+    (record.held, record.frozen) = ([:], long)
+    #expect(throws: (any Error).self) { try BreakerRecord(parsing: record.encoded) }
+    let names = (0..<BreakerRecord.heldLimit).map { "m\($0)" }
+    var protection = Protection(BreakerRules(), LoadRules(), [:])
+    protection.held = ["since": hold]
+    protection.hold(Dictionary(uniqueKeysWithValues: names.map { ($0, hold) }))
+    #expect(protection.held.count == BreakerRecord.heldLimit && protection.held["since"] == hold)
+    (record.held, record.frozen) = (protection.held, nil)
+    #expect(try BreakerRecord(parsing: record.encoded) == record)
+  }
+
   /// The order was overwritten by what the record said, which was written before it was given.
   @Test func `an order that is given while the record cannot be read holds when it can be`() throws
   {
@@ -198,6 +222,8 @@ struct ModuleFreezeTests {
     rules.successes = 5000
     site.options.breakers["beta"] = rules
     #expect(kind { _ = try site.open() } == .usage)
+    site.options.breakers = ["no module": BreakerRules()]
+    #expect(kind { _ = try site.open() } == .path)
   }
 
   /// Whoever answers for faults took the bit by which workers are put on stable for one that a worker has set.

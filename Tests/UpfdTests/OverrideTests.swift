@@ -70,6 +70,16 @@ extension RunningTests {
       try operations.agent("release", "--module", "qer").output
         == "released: patches of module qer are taken again\n")
     try operations.refuse(52, "state", "release", "--module", "qer")
+    // While all are frozen no patch of a released module is taken either.
+    #expect(try operations.agent("freeze").status == 0)
+    #expect(
+      try operations.agent("release", "--module", "classify").output
+        == "released: module classify; no patch is taken until 'hitless agent release'\n")
+    #expect(try operations.agent("freeze", "--module", "classify").status == 0)
+    #expect(
+      try operations.object("release", "--module", "classify")["frozen"] as? Bool == true)
+    #expect(try operations.agent("release").status == 0)
+    #expect(try operations.agent("freeze", "--module", "classify").status == 0)
   }
 
   @Test func `the figures of a running upfd are printed as text and as one object`() throws {

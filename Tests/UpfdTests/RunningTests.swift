@@ -71,6 +71,17 @@ struct RunningTests {
     #expect(elsewhere.errors.contains("192.0.2.1 is no address of this machine"))
   }
 
+  @Test func `a breaker of a module that there is not is a mistake of the call`() throws {
+    let refused = try run(
+      BuiltProduct.path("upfd"),
+      [
+        "--config", "/nowhere/s.yaml", "--n3", "127.77.0.12", "--n6", "local:/nowhere/n6",
+        "--state", "/nowhere/state", "--modules", "/nowhere", "--breaker-metrics-only", "clasify",
+      ])
+    #expect(refused.status == 2)
+    #expect(refused.errors.contains("--breaker-metrics-only names a module: classify or qer"))
+  }
+
   /// An IPv4 packet with a UDP header and nothing behind it.
   static func packet(_ source: [UInt8], _ destination: [UInt8]) -> [UInt8] {
     [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0] + source + destination

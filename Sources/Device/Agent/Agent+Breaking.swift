@@ -16,12 +16,17 @@ extension Agent {
       guard state.running == nil else {
         throw Refusal(.state, "breakers are defined before the agent starts")
       }
-      guard PlainName.isValid(module.utf8) else {
-        throw Refusal(.path, "no module is called '\(module.prefix(80))'", expected: PlainName.rule)
-      }
+      try Self.checkModule(module)
       var rules = state.protection.rules(of: module)
       rules.isMetricsOnly = isMetricsOnly
       state.protection.rulesOfModules[module] = rules
+    }
+  }
+
+  /// Throws unless a module may be called so.
+  static func checkModule(_ name: String) throws(Refusal) {
+    guard PlainName.isValid(name.utf8) else {
+      throw Refusal(.path, "no module is called '\(name.prefix(80))'", expected: PlainName.rule)
     }
   }
 
@@ -229,8 +234,7 @@ extension Agent {
       let reason = "the record of breakers cannot be read: \(error)"
       state.withLock {
         let hold = BreakerRecord.Hold(
-          time: WallClock.now, user: nil,
-          reason: String(decoding: reason.utf8.prefix(BreakerRecord.reasonLimit), as: UTF8.self))
+          time: WallClock.now, user: nil, reason: Self.short(reason))
         $0.protection.unread = hold
         $0.protection.frozen = hold
       }
@@ -250,7 +254,7 @@ extension Agent {
       // An order that was given since, while nothing could be read, is not in the record.
       let isNew = state.protection.frozen != state.protection.unread
       if !isNew { state.protection.frozen = record.frozen }
-      state.protection.held.merge(record.held) { since, _ in since }
+      state.protection.hold(record.held)
       state.protection.stopped = record.stopped
     }
   }

@@ -90,7 +90,9 @@ extension Agent {
         return ["frozen": .bool(false)]
       }
       try release(module: module, by: .peer(peer))
-      return ["frozen": .bool(false), "module": .text(module)]
+      // All may be frozen still, or stopped by the agent itself.
+      let isFrozen = state.withLock { $0.protection.frozen != nil || $0.protection.stopped != nil }
+      return ["frozen": .bool(isFrozen), "module": .text(module)]
     }
     guard module == nil else {
       throw Refusal(.usage, "a patch or a module is released, not both in one")

@@ -143,7 +143,8 @@ extension Agent {
     return patch.hex
   }
 
-  private static func short(_ reason: String) -> String {
+  /// As much of `reason` as is kept.
+  static func short(_ reason: String) -> String {
     var text = reason
     while text.utf8.count > BreakerRecord.reasonLimit { text.removeLast() }
     return text
@@ -206,6 +207,14 @@ extension Agent.State {
 }
 
 extension Protection {
+  /// Adds orders that were kept, beside those given since: no more than a record may have, so that it can be read.
+  mutating func hold(_ kept: [String: BreakerRecord.Hold]) {
+    for (module, hold) in kept.sorted(by: { $0.key < $1.key }) where held[module] == nil {
+      guard held.count < BreakerRecord.heldLimit else { return }
+      held[module] = hold
+    }
+  }
+
   /// Whether there is anything to release.
   fileprivate var keepsOut: Bool { frozen != nil || stopped != nil || !held.isEmpty }
 }

@@ -12,7 +12,8 @@ internal import Staging
 /// The in-process agent: receives patches, stages them, and swaps generations under the workers.
 ///
 /// Order of use: open, `defineSlot` for each slot, `start`, then workers register. One transaction at a
-/// time; one operation at a time, a second one is `busy` and never waits.
+/// time; one operation at a time, a second one is `busy` and does not wait, but for a rollback: it asks a confirmation
+/// that moves records to end, and waits for that, ten seconds at most.
 ///
 /// Threading: any thread but a worker's packet path. Every call may block on the disk, on a helper
 /// process or on a grace period; none makes a worker wait.
@@ -107,7 +108,10 @@ package final class Agent: Sendable {
     self.options = options
     state = Monitor(State(Protection(options.breaker, options.loads, options.breakers)))
     try options.breaker.check()
-    for rules in options.breakers.values { try rules.check() }
+    for (module, rules) in options.breakers {
+      try Self.checkModule(module)
+      try rules.check()
+    }
     try options.loads.check()
     try Self.check(options.threads)
     journal = try Journal(at: options.stateDirectory, now: WallClock.now)

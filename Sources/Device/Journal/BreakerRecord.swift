@@ -122,10 +122,10 @@ extension BreakerRecord {
   private static func held(_ item: CBOR?) throws(FormatError) -> [String: Hold] {
     var held: [String: Hold] = [:]
     for (name, item) in item?.mapValue ?? [:] {
-      held[name.textValue ?? ""] = try Hold.read(item)
+      guard let name = name.textValue, PlainName.isValid(name.utf8) else { continue }
+      held[name] = try Hold.read(item)
     }
-    guard !held.isEmpty, held.count <= heldLimit, held[""] == nil,
-      held.count == item?.mapValue?.count
+    guard !held.isEmpty, held.count <= heldLimit, held.count == item?.mapValue?.count
     else { throw FormatError(.illegal("a record of breakers with other modules"), at: 0) }
     return held
   }
@@ -139,7 +139,7 @@ extension BreakerRecord.Hold {
   fileprivate static func read(_ item: CBOR) throws(FormatError) -> BreakerRecord.Hold? {
     if item == .null { return nil }
     guard let fields = item.arrayValue, fields.count == 3, let time = fields[0].unsignedValue,
-      let reason = fields[2].textValue,
+      let reason = fields[2].textValue, reason.utf8.count <= BreakerRecord.reasonLimit,
       fields[1] == .null || fields[1].unsignedValue.flatMap({ UInt32(exactly: $0) }) != nil
     else { throw FormatError(.illegal("a hold with other fields"), at: 0) }
     return BreakerRecord.Hold(

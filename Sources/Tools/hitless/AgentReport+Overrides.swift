@@ -20,7 +20,12 @@ extension AgentReport {
 
   static func released(_ answer: [String: CBOR]) -> [String] {
     if let module = answer["module"]?.textValue {
-      return ["released: patches of module \(module) are taken again"]
+      return [
+        "released: "
+          + (answer["frozen"] == .bool(true)
+            ? "module \(module); no patch is taken until 'hitless agent release'"
+            : "patches of module \(module) are taken again")
+      ]
     }
     guard let patch = answer["patch"]?.textValue else {
       return ["released: patches are taken again"]

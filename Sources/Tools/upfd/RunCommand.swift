@@ -182,6 +182,11 @@ struct AgentArguments: ParsableArguments {
     guard batchBudget > 0 else {
       throw ValidationError("--batch-budget is at least one microsecond")
     }
+    let names = ModuleSlot.allCases.map(\.name)
+    guard breakerMetricsOnly.allSatisfy(names.contains) else {
+      throw ValidationError(
+        "--breaker-metrics-only names a module: \(names.joined(separator: " or "))")
+    }
     guard agentPin.map({ !processorList($0).contains(nil) }) ?? true else {
       throw ValidationError("--agent-pin is a list of processors, such as 0,1")
     }
