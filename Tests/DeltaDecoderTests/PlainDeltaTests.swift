@@ -97,6 +97,32 @@ struct PlainDeltaTests {
     #expect(try DeltaDecoder.decode(none, base: []) == Self.target)
   }
 
+  @Test func `a distance that was one of the last four costs less than another one`() throws {
+    var generator = SeededGenerator(seed: 26)
+    let noise = generator.bytes(4000)
+    // Slices of it behind it, in turn from so many places before: each is told again, in any order.
+    func size(_ distances: [Int]) throws -> Int {
+      var target = noise
+      var repeats: [PlainRepeat] = []
+      for distance in distances {
+        repeats.append(PlainRepeat(place: target.count, length: 20, distance: distance))
+        let start = target.count - distance
+        target += target[start..<start + 20]
+        target += generator.bytes(1)
+      }
+      let header = DeltaHeader(
+        mode: .plain, targetSize: UInt64(target.count), period: 8, hasRepeats: true)
+      let delta = try Self.body(header, target, PlainPlan(repeats: repeats))
+      #expect(try DeltaDecoder.decode(delta, base: []) == target)
+      return delta.count
+    }
+    let distances = [3001, 1502, 2803, 977, 1800]
+    // Of four in turn each is one of the last ones; of five in turn none is.
+    let four = try size((0..<60).map { distances[$0 % 4] })
+    let five = try size((0..<60).map { distances[$0 % 5] })
+    #expect(four + 60 * 3 / 8 < five, "\(four) and \(five) bytes")
+  }
+
   private static func place(of bytes: ArraySlice<UInt8>, behind start: Int) -> Int? {
     (start...target.count - bytes.count).first {
       target[$0..<$0 + bytes.count].elementsEqual(bytes)

@@ -73,6 +73,18 @@ struct ReferenceDecoderTests {
     try expectDecoded([], target, mode: "plain")
   }
 
+  @Test func `repeats of which the distances come in turn come back`() throws {
+    var generator = SeededGenerator(seed: 10)
+    var target = generator.bytes(4000)
+    for number in 0..<80 {
+      let start = target.count - [3001, 1502, 2803, 977][number * number / 3 % 4]
+      target += target[start..<start + 20]
+      target += generator.bytes(1)
+    }
+    #expect(DeltaEncoder.encode(base: [], target: target).header.hasRepeats)
+    try expectDecoded([], target, mode: "plain")
+  }
+
   /// What codec 1 knows of a file without a base.
   @Test func `a module without a base comes back`() throws {
     try expectDecoded([], try BuiltModules.bytes("qer", "1.0.0"), mode: "whole")

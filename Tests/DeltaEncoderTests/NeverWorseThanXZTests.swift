@@ -27,7 +27,7 @@ struct NeverWorseThanXZTests {
     }
   }
 
-  static let inputs: [Input] = texts + tables + media + blocks + others
+  static let inputs: [Input] = texts + tables + media + blocks + repeats + others
 
   private static let texts: [Input] = [
     Input("numbers") { lines(20_000) { "\($0 + 1)" } },
@@ -88,6 +88,43 @@ struct NeverWorseThanXZTests {
     },
     Input("a document, and digests that come again") {
       source("docs/concurrency.md") + mixed(1000, of: 32, 3000)
+    },
+  ]
+
+  /// Hardly more than repeats, of which the better way through them makes the smaller file.
+  private static let repeats: [Input] = [
+    Input("rows of zeros and ones, drawn") {
+      var generator = SeededGenerator(seed: 41)
+      let rows = (0..<100).map { _ in generator.bytes(64).map { $0 & 1 } }
+      return (0..<2000).flatMap { _ in rows[Int.random(in: 0..<100, using: &generator)] }
+    },
+    Input("booleans, twice") { repeated(noise(40_000).map { $0 < 77 ? 1 : 0 }, 2) },
+    Input("pixels of 300 colours") { mixed(300, of: 4, 20_000) },
+    Input("slices of digits") {
+      var generator = SeededGenerator(seed: 42)
+      let digits = noise(20_000).map { 48 + $0 % 10 }
+      return digits
+        + (0..<1500).flatMap { _ in
+          let start = Int.random(in: 0..<19_900, using: &generator)
+          return digits[start..<start + Int.random(in: 10..<80, using: &generator)]
+        }
+    },
+    Input("bits as text, twice") {
+      let bytes = noise(3000)
+      return repeated(lines(3000) { String(String(Int(bytes[$0]) + 256, radix: 2).dropFirst()) }, 2)
+    },
+    Input("addresses and ports") {
+      let ports: [[UInt8]] = [[0, 80], [1, 187], [8, 104], [34, 101]]
+      return mixed(4000, of: 4, 6000) { ports[$0 * $0 * 7 / 3 % 4] }
+    },
+    Input("blocks of 16 bytes of which each time one changes") {
+      var generator = SeededGenerator(seed: 43)
+      var blocks = (0..<2000).map { _ in generator.bytes(16) }
+      return (0..<8000).flatMap { _ in
+        let block = Int.random(in: 0..<2000, using: &generator)
+        blocks[block][Int.random(in: 0..<16, using: &generator)] &+= 1
+        return blocks[block]
+      }
     },
   ]
 

@@ -2,24 +2,37 @@ internal import Bytes
 internal import DeltaModel
 
 /// Codes a target by itself (codec 3), after finding out what the decoder has to be told.
+///
+/// A pass without repeats shows what the models need for each byte, and where they are of no use. Two ways with repeats
+/// are tried then: one where each literal costs what it did, and one where it costs what it would if nothing
+/// were known but how often each byte is, for where all is told by repeats the models learn less. A last pass takes of
+/// the better one what has paid, at the prices that it has shown.
 struct PlainTrial {
   /// So many bits of noise are worth another pass.
   private static let worthwhile = 64
-  /// Repeats are worth another pass that save this part of all bits for sure.
+  /// Repeats are worth another pass that save this part of all bits.
   private static let worthwhilePart = 512
   /// Repeats pay together in so many bytes, or not.
   private static let regionSize = 4096
+  /// How often bytes are in a column is counted over so many.
+  private static let columnSize = 1024
+  /// So often ways are compared at most, each time with the prices of the last one.
+  private static let parses = 5
+  /// They are compared once more where the last one saved this part.
+  private static let worthwhileSaving: UInt64 = 256
+  /// Larger files are told without repeats: to look for them takes some 40 bytes of memory for each of the file.
+  private static let searchedSize = 64 << 20
 
   /// The target is coded so often at most.
-  static let passes = 3
+  static let passes = 4
 
   private let target: [UInt8]
   private let period: Int
   private let keepsBook: Bool
   private let listener: (Int) -> @Sendable (Int) -> Void
 
-  /// A delta, and how many bits of it come before each place of the target.
-  private typealias Pass = (delta: EncodedDelta, spent: [UInt32])
+  /// A delta, how many bits of it come before each place of the target, and what it was told.
+  private typealias Pass = (delta: EncodedDelta, spent: [UInt32], repeats: [PlainRepeat])
 
   /// Returns the smallest delta of all passes; nil where no decoder would take one.
   ///
@@ -34,31 +47,30 @@ struct PlainTrial {
   }
 
   private func smallest() -> EncodedDelta? {
-    guard let first = coded(PlainPlan(), pass: 0) else { return nil }
-    let repeats = worthwhileRepeats(first)
-    // Where the models did worse than none they also learned what is of no use elsewhere.
-    let excess = excess(first.spent, without: repeats)
-    guard !repeats.isEmpty || excess.reduce(0, { $0 + max(0, $1) }) >= Self.worthwhile,
-      let second = coded(PlainPlan(noise: excess.map { $0 > 0 }, repeats: repeats), pass: 1)
-    else { return first.delta }
-    let both = smaller(first.delta, second.delta)
-    let paid = repeats.filter { hasPaid($0.place, first.spent, second.spent) }
-    guard paid.count < repeats.count else { return both }
-    let noise = self.excess(first.spent, without: paid).map { $0 > 0 }
-    guard let third = coded(PlainPlan(noise: noise, repeats: paid), pass: 2) else { return both }
-    return smaller(both, third.delta)
+    guard let first = coded([], noise: [], pass: 0) else { return nil }
+    let ways = worthwhileWays(first)
+    guard !ways.isEmpty else {
+      // Where the models did worse than none they also learned what is of no use elsewhere.
+      let excess = excess(first.spent, without: [])
+      guard excess.reduce(0, { $0 + max(0, $1) }) >= Self.worthwhile,
+        let second = coded([], noise: excess.map { $0 > 0 }, pass: 1)
+      else { return first.delta }
+      return smaller(first.delta, second.delta)
+    }
+    let passes = ways.enumerated().compactMap { coded($1, after: first, pass: $0 + 1) }
+    guard let best = passes.min(by: { $0.delta.bytes.count < $1.delta.bytes.count }) else {
+      return first.delta
+    }
+    let both = smaller(first.delta, best.delta)
+    let paid = betterRepeats(first, best)
+    guard !paid.isEmpty, paid != best.repeats,
+      let last = coded(paid, after: first, pass: ways.count + 1)
+    else { return both }
+    return smaller(both, last.delta)
   }
 
   private func smaller(_ left: EncodedDelta, _ right: EncodedDelta) -> EncodedDelta {
     right.bytes.count < left.bytes.count ? right : left
-  }
-
-  /// All repeats that could pay, if enough of them do for sure.
-  private func worthwhileRepeats(_ first: Pass) -> [PlainRepeat] {
-    let candidates = RepeatFinder.candidates(in: target, spent: first.spent)
-    let saved = candidates.reduce(0) { $0 + max(0, $1.saved) }
-    let least = max(Self.worthwhile, 8 * first.delta.bytes.count / Self.worthwhilePart)
-    return saved >= least ? candidates.map(\.found) : []
   }
 
   /// Whether the bytes around `place` took fewer bits in the `second` pass than in the `first`.
@@ -86,16 +98,138 @@ struct PlainTrial {
     return excess
   }
 
-  private func coded(_ plan: PlainPlan, pass: Int) -> Pass? {
+  private func coded(_ repeats: [PlainRepeat], after first: Pass, pass: Int) -> Pass? {
+    coded(repeats, noise: excess(first.spent, without: repeats).map { $0 > 0 }, pass: pass)
+  }
+
+  private func coded(_ repeats: [PlainRepeat], noise: [Bool], pass: Int) -> Pass? {
     let header = DeltaHeader(
       mode: .plain, targetSize: UInt64(target.count), period: period,
-      hasRepeats: !plan.repeats.isEmpty)
+      hasRepeats: !repeats.isEmpty)
     guard (try? DeltaLimits.standard.check(header, baseSize: 0)) != nil else { return nil }
     var book: CostBook? = keepsBook ? CostBook() : nil
+    let plan = PlainPlan(noise: noise, repeats: repeats)
     guard
       let (body, spent) = try? PlainBody.encode(
         target, header: header, plan: plan, book: &book, listener: listener(pass))
     else { return nil }
-    return (EncodedDelta(bytes: header.encoded + body, header: header, book: book), spent)
+    let delta = EncodedDelta(bytes: header.encoded + body, header: header, book: book)
+    return (delta, spent, repeats)
+  }
+}
+
+// MARK: - Ways
+
+extension PlainTrial {
+  /// Ways through the target with repeats that save enough.
+  private func worthwhileWays(_ first: Pass) -> [[PlainRepeat]] {
+    guard target.count <= Self.searchedSize else { return [] }
+    let least = max(Self.worthwhile, 8 * first.delta.bytes.count / Self.worthwhilePart)
+    let known = literalPrices { price(of: $0, first) }
+    let plain = plainPrices()
+    let byBytes = cheapest(
+      literalPrices { max(plain[$0], price(of: $0, first)) }, RepeatStatistics())
+    // Where literals are dearest nothing is found: nor is it where they are not.
+    guard !byBytes.repeats.isEmpty else { return [] }
+    // Where they are many they are cheap, and where they are cheap they are many: there are two ends to begin from. Each
+    // sum is at prices of its own, so that the smaller one is a guess.
+    let few = cheapest(known, RepeatStatistics())
+    let many = cheapest(known, RepeatStatistics(byBytes.repeats, size: target.count))
+    let byModels = many.price < few.price ? many : few
+    let saved = Int(known[target.count]) - Int(byModels.price)
+    var ways: [[PlainRepeat]] = []
+    if saved >= least * Int(RepeatPrices.bit) { ways.append(byModels.repeats) }
+    if saving(of: byBytes.repeats, known) >= least * Int(RepeatPrices.bit)
+      && byBytes.repeats != ways.first
+    {
+      ways.append(byBytes.repeats)
+    }
+    return ways
+  }
+
+  /// What those of `repeats` save that save anything where literals cost what they are `known` to.
+  private func saving(of repeats: [PlainRepeat], _ known: [UInt64]) -> Int {
+    let prices = RepeatPrices(RepeatStatistics(repeats, size: target.count))
+    var (recent, end, saved) = (RecentDistances(), 0, 0)
+    for found in repeats {
+      let price = prices.price(of: found, behind: recent, gap: found.place - end)
+      recent.use(found.distance)
+      end = found.place + found.length
+      saved += max(0, Int(known[end]) - Int(known[found.place]) - Int(price))
+    }
+    return saved
+  }
+
+  /// The repeats that save most with what the `other` pass has shown, where its own have paid.
+  private func betterRepeats(_ first: Pass, _ other: Pass) -> [PlainRepeat] {
+    var isRepeated = Array(repeating: false, count: target.count)
+    for found in other.repeats {
+      for place in found.place..<found.place + found.length { isRepeated[place] = true }
+    }
+    let plain = plainPrices()
+    let literals = literalPrices { place in
+      guard hasPaid(place, first.spent, other.spent) else { return price(of: place, first) }
+      return isRepeated[place]
+        ? max(plain[place], price(of: place, first)) : price(of: place, other)
+    }
+    return cheapest(literals, RepeatStatistics(other.repeats, size: target.count)).repeats
+      .filter { hasPaid($0.place, first.spent, other.spent) }
+  }
+
+  /// The cheapest way where literals cost what `literals` say, and repeats, at first, what is `known` of them.
+  private func cheapest(_ literals: [UInt64], _ known: RepeatStatistics) -> RepeatParse.Way {
+    var known = known
+    var way: RepeatParse.Way = ([], 0)
+    for number in 0..<Self.parses {
+      let next = RepeatParse.cheapest(
+        through: target, literals: literals, prices: RepeatPrices(known))
+      if number > 0 && next.price >= way.price - way.price / Self.worthwhileSaving {
+        return next.price < way.price ? next : way
+      }
+      way = next
+      known = RepeatStatistics(way.repeats, size: target.count)
+    }
+    return way
+  }
+
+  private func price(of place: Int, _ pass: Pass) -> UInt32 {
+    (pass.spent[place + 1] &- pass.spent[place]) &* RepeatPrices.bit
+  }
+
+  /// What literals cost before each place, where each has its price; noise costs eight bits a byte.
+  private func literalPrices(_ price: (Int) -> UInt32) -> [UInt64] {
+    var sums: [UInt64] = [0]
+    sums.reserveCapacity(target.count + 1)
+    var (start, sum): (Int, UInt64) = (0, 0)
+    while start < target.count {
+      let end = min(start + PlainBody.noiseCount, target.count)
+      let prices = (start..<end).map(price)
+      let isNoise = prices.reduce(0, +) > UInt32(8 * (end - start)) * RepeatPrices.bit
+      for price in prices {
+        sum += UInt64(isNoise ? 8 * RepeatPrices.bit : price)
+        sums.append(sum)
+      }
+      start = end
+    }
+    return sums
+  }
+
+  /// What each byte costs by how often it is in its column of its surroundings.
+  private func plainPrices() -> [UInt32] {
+    var prices = Array(repeating: UInt32(0), count: target.count)
+    let size = Self.columnSize * period
+    var start = 0
+    while start < target.count {
+      let end = min(start + size, target.count)
+      for column in start..<min(start + period, end) {
+        let places = stride(from: column, to: end, by: period)
+        var counts = Array(repeating: UInt64(0), count: 256)
+        for place in places { counts[Int(target[place])] += 1 }
+        let table = RepeatPrices.prices(counts)
+        for place in places { prices[place] = table[Int(target[place])] }
+      }
+      start = end
+    }
+    return prices
   }
 }

@@ -12,10 +12,10 @@ struct RepeatModel: Sendable {
   private var flags = FlagModel(bits: 12, sets: 1, inputs: 3)
   private var lengths = NumberModel(contexts: 1)
   private var distances = NumberModel(contexts: 1)
-  /// Whether the distance is the last one: blocks of which single bytes have changed.
-  private var sameFlags = FlagModel(bits: 10, sets: 1, inputs: 2)
-  private var lastDistance = 0
-  /// One bit per such flag, the last one lowest.
+  /// Whether the distance is the last one, as in blocks of which single bytes have changed, or one before.
+  private var recentFlags = FlagModel(bits: 10, sets: RecentDistances.count, inputs: 2)
+  private var recent = RecentDistances()
+  /// One bit for each repeat, the last one lowest: whether its distance was the last one.
   private var sames = 0
   /// Where the last repeat ended.
   private var lastEnd = 0
@@ -39,28 +39,49 @@ struct RepeatModel: Sendable {
     guard flags.code(wanted != nil, contexts: contexts, set: 0, coder: &coder) else { return nil }
     let length = lengths.code(
       UInt64((wanted?.length ?? 1) &- 1), context: 0, hint: min(gap, 1), coder: &coder)
-    let sameContexts: InlineArray<2, ContextHash> = [
-      ContextHash(0).with(gap), ContextHash(1).with(sames & 15),
-    ]
-    let isSame = sameFlags.code(
-      wanted.map { $0.distance == lastDistance } ?? false, contexts: sameContexts, set: 0,
-      coder: &coder)
-    sames = sames << 1 | (isSame ? 1 : 0)
+    let index = codeRecent(wanted.flatMap { recent.index(of: $0.distance) }, gap, &coder)
     let distance =
-      isSame
-      ? UInt64(max(lastDistance, 1) &- 1)
+      index < RecentDistances.count
+      ? UInt64(max(recent.distances[index], 1) &- 1)
       : distances.code(
         UInt64((wanted?.distance ?? 1) &- 1), context: 0, hint: NumberModel.width(length),
         other: min(gap, 1), coder: &coder)
-    // Before the first one there is no last one, and a distance has one spelling.
-    let isCanonical = isSame == (distance &+ 1 == UInt64(lastDistance))
-    guard length < size &- place, distance < place, isCanonical else {
+    guard length < size &- place, distance < place else {
       throw FormatError(
         .illegal("a repeat of \(length) bytes and one, \(distance) bytes and one before"),
         at: coder.offset)
     }
+    guard (recent.index(of: Int(distance) &+ 1) ?? RecentDistances.count) == index else {
+      throw FormatError(
+        .illegal("a last distance where there is none yet, or one told as another"),
+        at: coder.offset)
+    }
     let found = PlainRepeat(place: place, length: Int(length) &+ 1, distance: Int(distance) &+ 1)
-    (lastGap, lastEnd, lastDistance) = (gap, place &+ found.length, found.distance)
+    (lastGap, lastEnd) = (gap, place &+ found.length)
+    recent.use(found.distance)
     return found
+  }
+
+  /// Codes which of the last distances is that of a repeat; returns how many there are if it is another one.
+  private mutating func codeRecent(
+    _ wanted: Int?, _ gap: Int, _ coder: inout BinaryCoder
+  ) -> Int {
+    let wanted = wanted ?? RecentDistances.count
+    // The last one, another one, or which of those between.
+    let steps: InlineArray<4, Int> = [0, RecentDistances.count, 1, 2]
+    var result = RecentDistances.count &- 1
+    for number in 0..<steps.count {
+      let contexts: InlineArray<2, ContextHash> = [
+        ContextHash(0).with(gap).with(number), ContextHash(1).with(sames & 15).with(number),
+      ]
+      let isThis = recentFlags.code(
+        wanted == steps[number], contexts: contexts, set: number, coder: &coder)
+      if number == 0 { sames = sames << 1 | (isThis ? 1 : 0) }
+      guard !isThis else {
+        result = steps[number]
+        break
+      }
+    }
+    return result
   }
 }

@@ -20,7 +20,7 @@ LENGTHS = 16
 LONG_ORDER, SHORT_ORDER, LONG_REACH, SHORT_REACH = 6, 4, 32, 20
 TRUSTED, PATIENCE, SURE = 16, 8, 32
 LONGEST_MATCH = 31
-REPEAT_BITS, SAME_BITS, LONGEST_GAP, LONGEST_BEFORE_REPEAT = 12, 10, 255, 32
+REPEAT_BITS, RECENT_BITS, RECENT_COUNT, LONGEST_GAP, LONGEST_BEFORE_REPEAT = 12, 10, 4, 255, 32
 
 
 def followed(history, bit):
@@ -214,8 +214,9 @@ class Repeats:
         self.coder = coder
         self.flags = FlagModel(REPEAT_BITS, 1, 3, prior.NOTHING)
         self.lengths, self.distances = NumberModel(1, prior.NOTHING), NumberModel(1, prior.NOTHING)
-        self.same_flags = FlagModel(SAME_BITS, 1, 2, prior.NOTHING)
-        self.end = self.last_gap = self.last_distance = self.sames = 0
+        self.recent_flags = FlagModel(RECENT_BITS, RECENT_COUNT, 2, prior.NOTHING)
+        self.recent = [0] * RECENT_COUNT
+        self.end = self.last_gap = self.sames = 0
 
     def code(self, place, size, matched, is_noise):
         """Length and distance, or None where there is no repeat."""
@@ -225,15 +226,28 @@ class Repeats:
         if not self.flags.code(self.coder, contexts, 0):
             return None
         length = self.lengths.code(self.coder, 0, min(gap, 1))
-        is_same = self.same_flags.code(self.coder, [context(0, gap), context(1, self.sames)], 0)
-        self.sames = self.sames << 1 & 15 | is_same
-        distance = self.last_distance - 1
-        if not is_same:
-            distance = self.distances.code(self.coder, 0, length.bit_length(), min(gap, 1))
-        check(distance >= 0 and is_same == (distance + 1 == self.last_distance), "a distance")
-        check(length < size - place and distance < place, "a repeat")
-        self.last_gap, self.end, self.last_distance = gap, place + length + 1, distance + 1
-        return length + 1, distance + 1
+        index = self.recent_index(gap)
+        if index is None:
+            distance = self.distances.code(self.coder, 0, length.bit_length(), min(gap, 1)) + 1
+            check(distance not in self.recent, "a distance")
+        else:
+            distance = self.recent.pop(index)
+            check(distance > 0, "a distance")
+        check(length < size - place and distance <= place, "a repeat")
+        self.recent = [distance, *self.recent][:RECENT_COUNT]
+        self.last_gap, self.end = gap, place + length + 1
+        return length + 1, distance
+
+    def recent_index(self, gap):
+        """Which of the last distances comes, or None for another one."""
+        for number, answer in enumerate((0, None, 1, 2)):
+            contexts = [context(0, gap, number), context(1, self.sames, number)]
+            is_this = self.recent_flags.code(self.coder, contexts, number)
+            if number == 0:
+                self.sames = self.sames << 1 & 15 | is_this
+            if is_this:
+                return answer
+        return RECENT_COUNT - 1
 
 
 class Plain:
