@@ -163,6 +163,21 @@ struct NeverWorseThanXZTests {
     #expect(delta.bytes.count <= other, "\(delta.bytes.count) bytes, xz \(other)")
   }
 
+  /// Most of the target is in the base, and what is left is little; still it is told with less by itself.
+  @Test func `nor is it larger where the base has all of it once, in another order`()
+    throws
+  {
+    var generator = SeededGenerator(seed: 44)
+    let records = (0..<1000).map { _ in generator.bytes(40) }
+    let shuffled = records.shuffled(using: &generator).flatMap { $0 }
+    let base = records.flatMap { $0 }
+    let target = Self.repeated(shuffled, 12)
+    let delta = DeltaEncoder.encode(base: base, target: target)
+    #expect(try DeltaDecoder.decode(delta.bytes, base: base) == target)
+    let other = Self.compressed(target).count
+    #expect(delta.bytes.count <= other, "\(delta.bytes.count) bytes, xz \(other)")
+  }
+
   private static func compressed(_ bytes: [UInt8]) -> [UInt8] {
     guard let scratch = try? TemporaryDirectory(), let path = try? scratch.write("file", bytes),
       let made = try? run(XZ.program, ["-9e", "-k", path]), made.status == 0

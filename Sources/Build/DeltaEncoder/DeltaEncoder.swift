@@ -44,7 +44,9 @@ package enum DeltaEncoder {
       covered = max(covered, trial.covered)
       best = smaller(best, trial.delta)
     }
-    if !target.isEmpty && covered < target.count / 2 || best.bytes.count > target.count / 8 {
+    if !target.isEmpty && covered < target.count / 2 || best.bytes.count > target.count / 8
+      || mayBeSmaller(target, than: best)
+    {
       best = withoutCovers(pair, best, progress: progress)
     }
     // Whatever a file claims about itself: what does not come back is stored.
@@ -66,15 +68,28 @@ package enum DeltaEncoder {
       ? coded(
         .whole, pair, covers: [], listener: meter.places(part: 0, of: pair.target.count)) : nil
     let smallest = smaller(best, whole)
-    // Where the whole is far larger than what covers yield, it is no smaller by itself.
-    guard pair.front.layout == nil || pair.target.count <= Self.smallLibrary,
-      smallest.bytes.count > pair.target.count / Self.hopeless,
-      (whole?.bytes.count ?? 0) / 2 <= smallest.bytes.count
-    else { return smallest }
+    guard isWorthTrying(pair, smallest, whole) else { return smallest }
     let plain = PlainTrial.encode(pair.target, keepsBook: pair.keepsBook) {
       meter.places(part: wholes + $0, of: pair.target.count)
     }
     return smaller(smallest, plain)
+  }
+
+  /// Whether the target may be smaller by itself than `smallest`; `whole` is what all that is known of such files yields.
+  private static func isWorthTrying(
+    _ pair: PreparedPair, _ smallest: EncodedDelta, _ whole: EncodedDelta?
+  ) -> Bool {
+    if mayBeSmaller(pair.target, than: smallest) { return true }
+    // Where the whole is far larger than what covers yield, it is no smaller by itself.
+    return (pair.front.layout == nil || pair.target.count <= smallLibrary)
+      && smallest.bytes.count > pair.target.count / hopeless
+      && (whole?.bytes.count ?? 0) / 2 <= smallest.bytes.count
+  }
+
+  /// Whether `target` holds so much twice that by itself it may be smaller than `delta`, whatever the base.
+  private static func mayBeSmaller(_ target: [UInt8], than delta: EncodedDelta) -> Bool {
+    target.count <= PlainTrial.searchedSize
+      && RoughSize.estimate(of: target) / RoughSize.roughness < delta.bytes.count
   }
 
   /// Whether decoding yields the target.

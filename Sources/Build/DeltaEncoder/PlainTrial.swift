@@ -21,7 +21,7 @@ struct PlainTrial {
   /// They are compared once more where the last one saved this part.
   private static let worthwhileSaving: UInt64 = 256
   /// Larger files are told without repeats: to look for them takes some 40 bytes of memory for each of the file.
-  private static let searchedSize = 64 << 20
+  static let searchedSize = 64 << 20
 
   /// The target is coded so often at most.
   static let passes = 4
