@@ -44,10 +44,11 @@ package enum DeltaEncoder {
       covered = max(covered, trial.covered)
       best = smaller(best, trial.delta)
     }
+    let leastByItself = leastByItself(target)
     if !target.isEmpty && covered < target.count / 2 || best.bytes.count > target.count / 8
-      || mayBeSmaller(target, than: best)
+      || leastByItself < best.bytes.count
     {
-      best = withoutCovers(pair, best, progress: progress)
+      best = withoutCovers(pair, best, leastByItself, progress: progress)
     }
     // Whatever a file claims about itself: what does not come back is stored.
     if !comesBack(best, pair) { best = stored(target) }
@@ -56,9 +57,10 @@ package enum DeltaEncoder {
   }
 
   /// Returns `best`, or what is smaller without covers: the target with all that is known of such files, or
-  /// by itself.
+  /// by itself, which takes `leastByItself` bytes or more.
   private static func withoutCovers(
-    _ pair: PreparedPair, _ best: EncodedDelta, progress: @escaping @Sendable (Double) -> Void
+    _ pair: PreparedPair, _ best: EncodedDelta, _ leastByItself: Int,
+    progress: @escaping @Sendable (Double) -> Void
   ) -> EncodedDelta {
     let wholes = pair.hasModels ? 1 : 0
     let meter = ProgressMeter(
@@ -68,28 +70,22 @@ package enum DeltaEncoder {
       ? coded(
         .whole, pair, covers: [], listener: meter.places(part: 0, of: pair.target.count)) : nil
     let smallest = smaller(best, whole)
-    guard isWorthTrying(pair, smallest, whole) else { return smallest }
+    // Where the whole is far larger than what covers yield, it is no smaller by itself.
+    let isWorthTrying =
+      (pair.front.layout == nil || pair.target.count <= smallLibrary)
+      && smallest.bytes.count > pair.target.count / hopeless
+      && (whole?.bytes.count ?? 0) / 2 <= smallest.bytes.count
+    guard isWorthTrying || leastByItself < smallest.bytes.count else { return smallest }
     let plain = PlainTrial.encode(pair.target, keepsBook: pair.keepsBook) {
       meter.places(part: wholes + $0, of: pair.target.count)
     }
     return smaller(smallest, plain)
   }
 
-  /// Whether the target may be smaller by itself than `smallest`; `whole` is what all that is known of such files yields.
-  private static func isWorthTrying(
-    _ pair: PreparedPair, _ smallest: EncodedDelta, _ whole: EncodedDelta?
-  ) -> Bool {
-    if mayBeSmaller(pair.target, than: smallest) { return true }
-    // Where the whole is far larger than what covers yield, it is no smaller by itself.
-    return (pair.front.layout == nil || pair.target.count <= smallLibrary)
-      && smallest.bytes.count > pair.target.count / hopeless
-      && (whole?.bytes.count ?? 0) / 2 <= smallest.bytes.count
-  }
-
-  /// Whether `target` holds so much twice that by itself it may be smaller than `delta`, whatever the base.
-  private static func mayBeSmaller(_ target: [UInt8], than delta: EncodedDelta) -> Bool {
+  /// How many bytes `target` takes at least by itself, roughly; of what is too large to look, more than anything.
+  private static func leastByItself(_ target: [UInt8]) -> Int {
     target.count <= PlainTrial.searchedSize
-      && RoughSize.estimate(of: target) / RoughSize.roughness < delta.bytes.count
+      ? RoughSize.estimate(of: target) / RoughSize.roughness : .max
   }
 
   /// Whether decoding yields the target.

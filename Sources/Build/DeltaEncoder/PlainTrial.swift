@@ -48,7 +48,8 @@ struct PlainTrial {
 
   private func smallest() -> EncodedDelta? {
     guard let first = coded([], noise: [], pass: 0) else { return nil }
-    let ways = worthwhileWays(first)
+    let plain = target.count <= Self.searchedSize ? plainPrices() : []
+    let ways = worthwhileWays(first, plain)
     guard !ways.isEmpty else {
       // Where the models did worse than none they also learned what is of no use elsewhere.
       let excess = excess(first.spent, without: [])
@@ -62,7 +63,7 @@ struct PlainTrial {
       return first.delta
     }
     let both = smaller(first.delta, best.delta)
-    let paid = betterRepeats(first, best)
+    let paid = betterRepeats(first, best, plain)
     guard !paid.isEmpty, paid != best.repeats,
       let last = coded(paid, after: first, pass: ways.count + 1)
     else { return both }
@@ -121,12 +122,11 @@ struct PlainTrial {
 // MARK: - Ways
 
 extension PlainTrial {
-  /// Ways through the target with repeats that save enough.
-  private func worthwhileWays(_ first: Pass) -> [[PlainRepeat]] {
-    guard target.count <= Self.searchedSize else { return [] }
+  /// Ways through the target with repeats that save enough; `plain` is what its bytes cost if nothing else is known.
+  private func worthwhileWays(_ first: Pass, _ plain: [UInt32]) -> [[PlainRepeat]] {
+    guard !plain.isEmpty else { return [] }
     let least = max(Self.worthwhile, 8 * first.delta.bytes.count / Self.worthwhilePart)
     let known = literalPrices { price(of: $0, first) }
-    let plain = plainPrices()
     let byBytes = cheapest(
       literalPrices { max(plain[$0], price(of: $0, first)) }, RepeatStatistics())
     // Where literals are dearest nothing is found: nor is it where they are not.
@@ -161,12 +161,11 @@ extension PlainTrial {
   }
 
   /// The repeats that save most with what the `other` pass has shown, where its own have paid.
-  private func betterRepeats(_ first: Pass, _ other: Pass) -> [PlainRepeat] {
+  private func betterRepeats(_ first: Pass, _ other: Pass, _ plain: [UInt32]) -> [PlainRepeat] {
     var isRepeated = Array(repeating: false, count: target.count)
     for found in other.repeats {
       for place in found.place..<found.place + found.length { isRepeated[place] = true }
     }
-    let plain = plainPrices()
     let literals = literalPrices { place in
       guard hasPaid(place, first.spent, other.spent) else { return price(of: place, first) }
       return isRepeated[place]
