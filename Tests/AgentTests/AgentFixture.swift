@@ -46,6 +46,16 @@ enum Modules {
   }
 }
 
+/// What `body` is refused as; nil if it is not.
+func refusalKind(_ body: () throws -> Void) -> RefusalClass? {
+  do {
+    try body()
+    return nil
+  } catch {
+    return (error as? Refusal)?.kind
+  }
+}
+
 /// A state directory, a vendor's key, and hosts that come and go.
 final class Site {
   let directory: TemporaryDirectory

@@ -20,15 +20,6 @@ struct ModuleFreezeTests {
 
   init() throws { site = try Site() }
 
-  private func kind(_ body: () throws -> Void) -> RefusalClass? {
-    do {
-      try body()
-      return nil
-    } catch {
-      return (error as? Refusal)?.kind
-    }
-  }
-
   private func state(_ agent: Agent, _ module: String) -> String? {
     BreakerCondition.allCases.map(\.rawValue).first { state in
       agent.metrics().contains(
@@ -41,8 +32,9 @@ struct ModuleFreezeTests {
     do {
       let agent = try site.start()
       #expect(try agent.freeze(module: "alpha", reason: "a look", by: .peer(peer)) == nil)
-      #expect(kind { _ = try agent.install(patch: try site.patch()) } == .frozen)
-      #expect(kind { _ = try agent.install(patch: try site.patch(["alpha", "beta"])) } == .frozen)
+      #expect(refusalKind { _ = try agent.install(patch: try site.patch()) } == .frozen)
+      #expect(
+        refusalKind { _ = try agent.install(patch: try site.patch(["alpha", "beta"])) } == .frozen)
       try agent.close()
     }
     let agent = try site.start()
@@ -61,7 +53,7 @@ struct ModuleFreezeTests {
     #expect(held.count == 1 && held.first?.namedValue?["module"] == .text("alpha"))
     #expect(held.first?.namedValue?["user"] == .unsigned(1000))
     try agent.release(module: "alpha", by: .peer(peer))
-    #expect(kind { try agent.release(module: "alpha", by: .host) } == .state)
+    #expect(refusalKind { try agent.release(module: "alpha", by: .host) } == .state)
     _ = try agent.install(patch: try site.patch(sequence: 9))
     let log = String(decoding: contents(of: "\(site.state)/audit.jsonl") ?? [], as: UTF8.self)
     for event in ["frozen", "released"] {
@@ -81,8 +73,9 @@ struct ModuleFreezeTests {
     #expect(agent.status().transactionState == .active)
     #expect(try agent.freeze(module: "alpha", reason: "this", by: .host) == number)
     #expect(agent.status().transactionState == .rolledBack)
-    #expect(kind { _ = try agent.activate(number) } == .frozen)
-    #expect(kind { _ = try agent.exercise(number, count: 2, intervalNanoseconds: 0) } == .frozen)
+    #expect(refusalKind { _ = try agent.activate(number) } == .frozen)
+    #expect(
+      refusalKind { _ = try agent.exercise(number, count: 2, intervalNanoseconds: 0) } == .frozen)
     try agent.release(module: "alpha", by: .host)
     _ = try agent.activate(number)
     try agent.confirm(number)
@@ -94,12 +87,12 @@ struct ModuleFreezeTests {
     _ = try agent.freeze(module: "alpha", reason: "one", by: .host)
     _ = try agent.freeze(module: "beta", reason: "two", by: .host)
     try agent.release(module: "beta", by: .host)
-    #expect(kind { _ = try agent.install(patch: try site.patch()) } == .frozen)
+    #expect(refusalKind { _ = try agent.install(patch: try site.patch()) } == .frozen)
     try agent.release(by: .host)
-    #expect(kind { try agent.release(by: .host) } == .state)
+    #expect(refusalKind { try agent.release(by: .host) } == .state)
     _ = try agent.freeze(reason: "all", by: .host)
-    #expect(kind { try agent.release(module: "alpha", by: .host) } == .state)
-    #expect(kind { _ = try agent.install(patch: try site.patch()) } == .frozen)
+    #expect(refusalKind { try agent.release(module: "alpha", by: .host) } == .state)
+    #expect(refusalKind { _ = try agent.install(patch: try site.patch()) } == .frozen)
     try agent.release(by: .host)
     _ = try agent.install(patch: try site.patch())
   }
@@ -107,7 +100,7 @@ struct ModuleFreezeTests {
   @Test func `a module that is not in force is not frozen`() throws {
     let agent = try site.start()
     defer { try? agent.close() }
-    #expect(kind { _ = try agent.freeze(module: "gamma", reason: "?", by: .host) } == .usage)
+    #expect(refusalKind { _ = try agent.freeze(module: "gamma", reason: "?", by: .host) } == .usage)
     #expect(try journalRecord()?.held.isEmpty ?? true)
   }
 
@@ -178,7 +171,7 @@ struct ModuleFreezeTests {
     try #require(unsafe mkdir(record, 0o700) == 0)
     let agent = try site.start()
     defer { try? agent.close() }
-    #expect(kind { _ = try agent.freeze(reason: "meanwhile", by: .host) } == .io)
+    #expect(refusalKind { _ = try agent.freeze(reason: "meanwhile", by: .host) } == .io)
     try #require(unsafe rmdir(record) == 0)
     try #require(unsafe rename(record + ".aside", record) == 0)
     _ = try agent.freeze(module: "alpha", reason: "now", by: .host)
@@ -201,7 +194,8 @@ struct ModuleFreezeTests {
       let patch = agent.state.withLock { $0.transaction?.patch.identity }
       let opened = agent.noteFailure(.fault, of: module, patch, [module])
       #expect(opened.map(\.module) == (module == "alpha" ? [] : ["beta"]))
-      #expect((kind { _ = try agent.activate(number) } == .breakerOpen) == (module == "beta"))
+      #expect(
+        (refusalKind { _ = try agent.activate(number) } == .breakerOpen) == (module == "beta"))
       if module == "alpha" { try agent.rollback(number, because: .health) }
       if module == "alpha" { _ = try agent.release(patch: identity(agent), by: .host) }
     }
@@ -221,9 +215,9 @@ struct ModuleFreezeTests {
     #expect(protection.probeRules(of: ["alpha"]) == BreakerRules())
     rules.successes = 5000
     site.options.breakers["beta"] = rules
-    #expect(kind { _ = try site.open() } == .usage)
+    #expect(refusalKind { _ = try site.open() } == .usage)
     site.options.breakers = ["no module": BreakerRules()]
-    #expect(kind { _ = try site.open() } == .path)
+    #expect(refusalKind { _ = try site.open() } == .path)
   }
 
   /// Whoever answers for faults took the bit by which workers are put on stable for one that a worker has set.

@@ -18,22 +18,13 @@ struct ProtectionTests {
 
   init() throws { site = try Site() }
 
-  private func kind(_ body: () throws -> Void) -> RefusalClass? {
-    do {
-      try body()
-      return nil
-    } catch {
-      return (error as? Refusal)?.kind
-    }
-  }
-
   @Test func `a frozen agent is frozen in its next life, and says who has asked and why`() throws {
     let peer = PeerCredentials(process: 4711, user: 1000, group: 100)
     do {
       let agent = try site.start()
       let number = try agent.install(patch: try site.patch())
       #expect(try agent.freeze(reason: "maintenance", by: .peer(peer)) == nil)
-      #expect(kind { _ = try agent.activate(number) } == .frozen)
+      #expect(refusalKind { _ = try agent.activate(number) } == .frozen)
       // Not closed: the host ends as it does by 'kill -9'.
     }
     let agent = try site.start()
@@ -67,11 +58,11 @@ struct ProtectionTests {
           }
         }
       }
-      #expect(kind { _ = try agent.activate(number) } == .quarantined)
+      #expect(refusalKind { _ = try agent.activate(number) } == .quarantined)
     }
     let agent = try site.start()
     defer { try? agent.close() }
-    #expect(kind { _ = try agent.install(patch: patch) } == .quarantined)
+    #expect(refusalKind { _ = try agent.install(patch: patch) } == .quarantined)
     #expect(agent.status().transactionState == .none)
     // Another patch is not concerned.
     let other = try agent.install(patch: try site.patch(to: 2))
@@ -97,7 +88,7 @@ struct ProtectionTests {
     let agent = try site.start()
     defer { try? agent.close() }
     let number = try agent.install(patch: patch)
-    #expect(kind { _ = try agent.activate(number) } == .breakerOpen)
+    #expect(refusalKind { _ = try agent.activate(number) } == .breakerOpen)
   }
 
   @Test func `a record that cannot be read keeps every patch out, but lets hosts start`() throws {
@@ -105,7 +96,7 @@ struct ProtectionTests {
     try site.directory.write("state/breakers", [1, 2, 3])
     let agent = try site.start()
     defer { try? agent.close() }
-    #expect(kind { _ = try agent.install(patch: try site.patch()) } == .frozen)
+    #expect(refusalKind { _ = try agent.install(patch: try site.patch()) } == .frozen)
     try agent.release(by: .host)
     _ = try agent.install(patch: try site.patch())
   }
@@ -126,13 +117,13 @@ struct ProtectionTests {
       atPath: record, withIntermediateDirectories: false)
     let agent = try site.start()
     defer { try? agent.close() }
-    #expect(kind { try agent.release(by: .host) } == .io)
-    #expect(kind { _ = try agent.install(patch: patch) } == .frozen)
+    #expect(refusalKind { try agent.release(by: .host) } == .io)
+    #expect(refusalKind { _ = try agent.install(patch: patch) } == .frozen)
     try FileManager.default.removeItem(atPath: record)
     try FileManager.default.moveItem(atPath: record + ".aside", toPath: record)
     try agent.release(by: .host)
     let number = try agent.install(patch: patch)
-    #expect(kind { _ = try agent.activate(number) } == .breakerOpen)
+    #expect(refusalKind { _ = try agent.activate(number) } == .breakerOpen)
   }
 
   @Test func `a candidate that was worse than stable waits, one that was only given up does not`()
@@ -145,7 +136,7 @@ struct ProtectionTests {
       _ = try agent.activate(number)
       try agent.rollback(number, because: reason, detail: "\(reason)")
     }
-    #expect(kind { _ = try agent.activate(number) } == .breakerOpen)
+    #expect(refusalKind { _ = try agent.activate(number) } == .breakerOpen)
     let metrics = agent.metrics()
     #expect(metrics.contains("hitless_breaker_failures_total{source=\"health\"} 1\n"))
     #expect(
@@ -162,7 +153,7 @@ struct ProtectionTests {
       let patch = try site.patch(
         [.init(base: try Modules.cached("alpha", 0), target: module, names: ("a", "b"))],
         sequence: UInt64(sequence))
-      #expect(kind { _ = try agent.install(patch: patch) } == .health)
+      #expect(refusalKind { _ = try agent.install(patch: patch) } == .health)
     }
     let good = try site.patch(to: 5)
     let refused = try #require(throws: Refusal.self) { try agent.install(patch: good) }
@@ -190,7 +181,7 @@ struct ProtectionTests {
     }
     #expect(refused.hint?.contains("only until this host ends") == true)
     #expect(agent.status().transactionState == .rolledBack)
-    #expect(kind { _ = try agent.activate(number) } == .frozen)
+    #expect(refusalKind { _ = try agent.activate(number) } == .frozen)
   }
 
   private func fail(_ agent: Agent, _ module: String) {

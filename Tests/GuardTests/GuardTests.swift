@@ -141,12 +141,18 @@ struct GuardTests {
     thread.join()
   }
 
-  private static func comeAndGo() throws {
+  /// A domain of which the calling thread holds back the guard's signal.
+  private static func blockedHome() throws -> GuardedDomain {
     let home = try GuardedDomain()
     var set = sigset_t()
     unsafe sigemptyset(&set)
     unsafe sigaddset(&set, home.room.options.signal)
     unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    return home
+  }
+
+  private static func comeAndGo() throws {
+    let home = try blockedHome()
     let before = stack()
     let worker = try HandWorker(home)
     #expect(stack() != before && !isBlocked())
@@ -166,11 +172,7 @@ struct GuardTests {
   }
 
   private static func comeAndGo(isLastFirst: Bool) throws {
-    let home = try GuardedDomain()
-    var set = sigset_t()
-    unsafe sigemptyset(&set)
-    unsafe sigaddset(&set, home.room.options.signal)
-    unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    let home = try blockedHome()
     let before = stack()
     let first = try HandWorker(home)
     let ofFirst = stack()
@@ -198,11 +200,7 @@ struct GuardTests {
   }
 
   private static func comeAndGoAroundTheHost() throws {
-    let home = try GuardedDomain()
-    var set = sigset_t()
-    unsafe sigemptyset(&set)
-    unsafe sigaddset(&set, home.room.options.signal)
-    unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    let home = try blockedHome()
     var before = unsafe stack_t()
     unsafe sigaltstack(nil, &before)
     let first = try HandWorker(home)

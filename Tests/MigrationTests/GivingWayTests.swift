@@ -25,25 +25,11 @@ struct GivingWayTests {
   /// A rollback was refused as busy as long as a batch used a record, for up to ten seconds.
   @Test func `a rollback does not wait for those that are moved at once`() throws {
     let site = try site()
-    let steps = Monitor((isMigrating: false, isHeld: false))
-    site.options.log = { _, message in
-      guard message.contains(" migrating: ") else { return }
-      steps.withLock { $0.isMigrating = true }
-      _ = steps.wait(until: .after(60_000_000_000)) { $0.isHeld ? true : nil }
-    }
-    let agent = try site.start()
-    let number = try site.install()
-    let activation = try SystemThread.start("test-activation") {
-      do { _ = try agent.activate(number) } catch { Issue.record(error) }
-    }
-    #expect(eventually { steps.withLock { $0.isMigrating } })
-    let holder = try RecordHolder(7, of: site)
-    steps.withLock { $0.isHeld = true }
-    #expect(eventually { agent.migrationCounts.forward == 99 })
+    let trial = try MovingTrial(site)
+    let (agent, number) = (trial.agent, trial.number)
     #expect(eventually(within: Self.patience) { (try? agent.rollback(number)) != nil })
-    activation.join()
+    try trial.letGo()
     #expect(agent.status().transactionState == .rolledBack)
-    try holder.letGo()
     #expect(agent.settleBack() && !agent.isMigrating)
     #expect(agent.migrationCounts == MigrationCounts(forward: 99, back: 99))
   }
@@ -55,15 +41,7 @@ struct GivingWayTests {
     let number = try site.install()
     _ = try agent.activate(number, eagerRecords: 0)
     let holder = try RecordHolder(7, of: site)
-    let refused = Monitor<Refusal?>(nil)
-    let confirmation = try SystemThread.start("test-confirmation") {
-      do throws(Refusal) {
-        try agent.confirm(number)
-      } catch {
-        let refusal = error
-        refused.withLock { $0 = refusal }
-      }
-    }
+    let confirmation = try Confirmation(of: number, by: agent)
     #expect(eventually { agent.migrationCounts.forward == 99 })
     let freeze = try SystemThread.start("test-freeze") {
       #expect((try? agent.freeze(reason: "stop", by: .host)) == number)
@@ -73,8 +51,7 @@ struct GivingWayTests {
     }
     #expect(isBack)
     freeze.join()
-    confirmation.join()
-    #expect(refused.withLock { $0 }?.kind == .frozen)
+    #expect(confirmation.join()?.kind == .frozen)
     #expect(agent.status().counters.confirmations == 0)
     try holder.letGo()
     #expect(agent.settleBack() && !agent.isMigrating)
@@ -88,21 +65,12 @@ struct GivingWayTests {
     let number = try site.install()
     _ = try agent.activate(number, eagerRecords: 0)
     let holder = try RecordHolder(7, of: site)
-    let refused = Monitor<Refusal?>(nil)
-    let confirmation = try SystemThread.start("test-confirmation") {
-      do throws(Refusal) {
-        try agent.confirm(number)
-      } catch {
-        let refusal = error
-        refused.withLock { $0 = refusal }
-      }
-    }
+    let confirmation = try Confirmation(of: number, by: agent)
     #expect(eventually { agent.migrationCounts.forward == 99 })
     let begin = MonotonicClock.now
     try agent.rollback(number)
     #expect(Double(MonotonicClock.now - begin) < Self.patience * 1_000_000_000)
-    confirmation.join()
-    #expect(refused.withLock { $0 }?.kind == .busy)
+    #expect(confirmation.join()?.kind == .busy)
     #expect(agent.status().transactionState == .rolledBack)
     try holder.letGo()
     #expect(agent.settleBack() && !agent.isMigrating)
@@ -112,68 +80,31 @@ struct GivingWayTests {
   /// It waited for its turn to move records, for up to ten seconds, and nobody could end that.
   @Test func `a rollback ends a confirmation that came while records were moved at once`() throws {
     let site = try site()
-    let steps = Monitor((isMigrating: false, isHeld: false))
-    site.options.log = { _, message in
-      guard message.contains(" migrating: ") else { return }
-      steps.withLock { $0.isMigrating = true }
-      _ = steps.wait(until: .after(60_000_000_000)) { $0.isHeld ? true : nil }
-    }
-    let agent = try site.start()
-    let number = try site.install()
-    let activation = try SystemThread.start("test-activation") {
-      do { _ = try agent.activate(number) } catch { Issue.record(error) }
-    }
-    #expect(eventually { steps.withLock { $0.isMigrating } })
-    let holder = try RecordHolder(7, of: site)
-    steps.withLock { $0.isHeld = true }
-    #expect(eventually { agent.migrationCounts.forward == 99 })
-    let refused = Monitor<Refusal?>(nil)
-    let confirmation = try SystemThread.start("test-confirmation") {
-      do throws(Refusal) {
-        try agent.confirm(number)
-      } catch {
-        let refusal = error
-        refused.withLock { $0 = refusal }
-      }
-    }
+    let trial = try MovingTrial(site)
+    let (agent, number) = (trial.agent, trial.number)
+    let confirmation = try Confirmation(of: number, by: agent)
     #expect(eventually { agent.state.withLock { $0.operation == "confirm" } })
     let begin = MonotonicClock.now
     try agent.rollback(number)
     #expect(Double(MonotonicClock.now - begin) < Self.patience / 2 * 1_000_000_000)
-    confirmation.join()
-    activation.join()
-    #expect(refused.withLock { $0 }?.kind == .busy)
+    #expect(confirmation.join()?.kind == .busy)
+    try trial.letGo()
     #expect(agent.status().transactionState == .rolledBack)
-    try holder.letGo()
     #expect(agent.settleBack() && !agent.isMigrating)
   }
 
   /// The thread that should have looked was the one that moved records, until the time that was known as it began.
   @Test func `a look that is due at once ends the move of those that are moved at once`() throws {
     let site = try site()
-    let steps = Monitor((isMigrating: false, isHeld: false))
-    site.options.log = { _, message in
-      guard message.contains(" migrating: ") else { return }
-      steps.withLock { $0.isMigrating = true }
-      _ = steps.wait(until: .after(60_000_000_000)) { $0.isHeld ? true : nil }
-    }
-    let agent = try site.start()
-    let number = try site.install()
-    let activation = try SystemThread.start("test-activation") {
-      do { _ = try agent.activate(number) } catch { Issue.record(error) }
-    }
-    #expect(eventually { steps.withLock { $0.isMigrating } })
-    let holder = try RecordHolder(7, of: site)
-    steps.withLock { $0.isHeld = true }
-    #expect(eventually { agent.migrationCounts.forward == 99 })
+    let trial = try MovingTrial(site)
+    let (agent, number) = (trial.agent, trial.number)
     #expect(agent.state.withLock { $0.timer } == .idle)
     // Nobody waits for it: no thread does what the test is about by another way.
     agent.state.withLock { $0.transaction?.confirmBy = 1 }
     #expect(eventually(within: Self.patience) { agent.state.withLock { $0.sweeps } == 0 })
     agent.state.withLock { $0.transaction?.confirmBy = nil }
-    activation.join()
+    try trial.letGo()
     try agent.rollback(number)
-    try holder.letGo()
     #expect(agent.settleBack() && !agent.isMigrating)
   }
 
@@ -305,6 +236,67 @@ struct GivingWayTests {
     #expect(agent.migrationCounts.back == 2000)
     #expect(site.wrongRecords(workers) == 0)
     #expect(try site.generations().guarded == nil)
+  }
+}
+
+/// A confirmation on a thread of its own.
+private struct Confirmation: ~Copyable {
+  private let refused: Monitor<Refusal?>
+  private let thread: SystemThread
+
+  init(of number: UInt64, by agent: Agent) throws {
+    let refused = Monitor<Refusal?>(nil)
+    self.refused = refused
+    thread = try SystemThread.start("test-confirmation") {
+      do throws(Refusal) {
+        try agent.confirm(number)
+      } catch {
+        let refusal = error
+        refused.withLock { $0 = refusal }
+      }
+    }
+  }
+
+  /// Waits until it is over; returns why it was refused.
+  consuming func join() -> Refusal? {
+    let refused = refused
+    thread.join()
+    return refused.withLock { $0 }
+  }
+}
+
+/// An activation on a thread of its own, which moves all records at once and has come to one that is in use.
+private struct MovingTrial: ~Copyable {
+  let agent: Agent
+  let number: UInt64
+  private let holder: RecordHolder
+  private let activation: SystemThread
+
+  init(_ site: LedgerSite) throws {
+    let steps = Monitor((isMigrating: false, isHeld: false))
+    site.options.log = { _, message in
+      guard message.contains(" migrating: ") else { return }
+      steps.withLock { $0.isMigrating = true }
+      _ = steps.wait(until: .after(60_000_000_000)) { $0.isHeld ? true : nil }
+    }
+    let agent = try site.start()
+    let number = try site.install()
+    let activation = try SystemThread.start("test-activation") {
+      do { _ = try agent.activate(number) } catch { Issue.record(error) }
+    }
+    #expect(eventually { steps.withLock { $0.isMigrating } })
+    holder = try RecordHolder(7, of: site)
+    steps.withLock { $0.isHeld = true }
+    #expect(eventually { agent.migrationCounts.forward == 99 })
+    (self.agent, self.number) = (agent, number)
+    self.activation = activation
+  }
+
+  /// Waits until nothing is moved any more, and ends the use of the record.
+  consuming func letGo() throws {
+    let holder = holder
+    activation.join()
+    try holder.letGo()
   }
 }
 
