@@ -1,4 +1,5 @@
 import DeltaModel
+import Synchronization
 import TestSupport
 import Testing
 
@@ -126,5 +127,22 @@ struct RepeatPricesTests {
     #expect(price(20, 750, gap: 10) < price(21, 750, gap: 10))
     #expect(price(20, 750, gap: 10) < price(20, 3000, gap: 10))
     #expect(price(20, 750, gap: 10) < price(20, 750, gap: 9))
+  }
+
+  @Test func `who waits is told how far each pass is, and each look for ways`() {
+    var generator = SeededGenerator(seed: 5)
+    let blocks = (0..<1000).map { _ in generator.bytes(24) }
+    let file = (0..<5000).flatMap { _ in blocks[Int.random(in: 0..<1000, using: &generator)] }
+    let told = Mutex<[Int: Int]>([:])
+    let delta = PlainTrial.encode(file, keepsBook: false) { part in
+      { place in told.withLock { $0[part] = max($0[part] ?? 0, place) } }
+    }
+    #expect(delta?.header.hasRepeats == true)
+    let places = told.withLock { $0 }
+    let looks: [PlainTrial.Part] = [.lookByBytes, .lookFromFew, .lookFromMany, .lookAgain]
+    for part in [.firstPass] + looks {
+      // A way that two looks of five have found has told of a fifth at least.
+      #expect(places[part.rawValue, default: 0] > file.count / 6, "\(part): \(places)")
+    }
   }
 }

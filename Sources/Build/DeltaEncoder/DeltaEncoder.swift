@@ -64,7 +64,7 @@ package enum DeltaEncoder {
   ) -> EncodedDelta {
     let wholes = pair.hasModels ? 1 : 0
     let meter = ProgressMeter(
-      parts: wholes + PlainTrial.passes, share: trialShare(pair)...finishedShare, progress)
+      parts: wholes + PlainTrial.parts, share: trialShare(pair)...finishedShare, progress)
     let whole =
       pair.hasModels
       ? coded(
@@ -76,7 +76,9 @@ package enum DeltaEncoder {
       && smallest.bytes.count > pair.target.count / hopeless
       && (whole?.bytes.count ?? 0) / 2 <= smallest.bytes.count
     guard isWorthTrying || leastByItself < smallest.bytes.count else { return smallest }
-    let plain = PlainTrial.encode(pair.target, keepsBook: pair.keepsBook) {
+    let plain = PlainTrial.encode(
+      pair.target, keepsBook: pair.keepsBook, without: pair.without
+    ) {
       meter.places(part: wholes + $0, of: pair.target.count)
     }
     return smaller(smallest, plain)

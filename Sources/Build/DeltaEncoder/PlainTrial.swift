@@ -23,12 +23,22 @@ struct PlainTrial {
   /// Larger files are told without repeats: to look for them takes some 40 bytes of memory for each of the file.
   static let searchedSize = 64 << 20
 
-  /// The target is coded so often at most.
-  static let passes = 4
+  /// What is done one after the other, as far as it is; each takes about as long as the others.
+  enum Part: Int, CaseIterable {
+    case firstPass
+    case lookByBytes, lookFromFew, lookFromMany
+    case secondPass, thirdPass
+    case lookAgain
+    case lastPass
+  }
+
+  /// How many parts there are at most.
+  static let parts = Part.allCases.count
 
   private let target: [UInt8]
   private let period: Int
   private let keepsBook: Bool
+  private let without: DeltaAblation
   private let listener: (Int) -> @Sendable (Int) -> Void
 
   /// A delta, how many bits of it come before each place of the target, and what it was told.
@@ -36,36 +46,39 @@ struct PlainTrial {
 
   /// Returns the smallest delta of all passes; nil where no decoder would take one.
   ///
-  /// Who `listener` gives for a pass, counted from 0, is told places of the target as the pass comes to them.
+  /// Who `listener` gives for a part, counted from 0, is told places of the target as the part comes to them.
   static func encode(
-    _ target: [UInt8], keepsBook: Bool, listener: @escaping (Int) -> @Sendable (Int) -> Void
+    _ target: [UInt8], keepsBook: Bool, without: DeltaAblation = [],
+    listener: @escaping (Int) -> @Sendable (Int) -> Void
   ) -> EncodedDelta? {
     let trial = PlainTrial(
       target: target, period: PeriodFinder.period(of: target), keepsBook: keepsBook,
-      listener: listener)
+      without: without, listener: listener)
     return trial.smallest()
   }
 
   private func smallest() -> EncodedDelta? {
-    guard let first = coded([], noise: [], pass: 0) else { return nil }
-    let plain = target.count <= Self.searchedSize ? plainPrices() : []
+    guard let first = coded([], noise: [], .firstPass) else { return nil }
+    let isSearched = target.count <= Self.searchedSize && !without.contains(.plainRepeats)
+    let plain = isSearched ? plainPrices() : []
     let ways = worthwhileWays(first, plain)
     guard !ways.isEmpty else {
       // Where the models did worse than none they also learned what is of no use elsewhere.
       let excess = excess(first.spent, without: [])
       guard excess.reduce(0, { $0 + max(0, $1) }) >= Self.worthwhile,
-        let second = coded([], noise: excess.map { $0 > 0 }, pass: 1)
+        let second = coded([], noise: excess.map { $0 > 0 }, .secondPass)
       else { return first.delta }
       return smaller(first.delta, second.delta)
     }
-    let passes = ways.enumerated().compactMap { coded($1, after: first, pass: $0 + 1) }
+    let passes = zip(ways, [Part.secondPass, .thirdPass])
+      .compactMap { coded($0, after: first, $1) }
     guard let best = passes.min(by: { $0.delta.bytes.count < $1.delta.bytes.count }) else {
       return first.delta
     }
     let both = smaller(first.delta, best.delta)
     let paid = betterRepeats(first, best, plain)
     guard !paid.isEmpty, paid != best.repeats,
-      let last = coded(paid, after: first, pass: ways.count + 1)
+      let last = coded(paid, after: first, .lastPass)
     else { return both }
     return smaller(both, last.delta)
   }
@@ -99,20 +112,22 @@ struct PlainTrial {
     return excess
   }
 
-  private func coded(_ repeats: [PlainRepeat], after first: Pass, pass: Int) -> Pass? {
-    coded(repeats, noise: excess(first.spent, without: repeats).map { $0 > 0 }, pass: pass)
+  private func coded(_ repeats: [PlainRepeat], after first: Pass, _ part: Part) -> Pass? {
+    coded(repeats, noise: excess(first.spent, without: repeats).map { $0 > 0 }, part)
   }
 
-  private func coded(_ repeats: [PlainRepeat], noise: [Bool], pass: Int) -> Pass? {
+  private func coded(_ repeats: [PlainRepeat], noise: [Bool], _ part: Part) -> Pass? {
     let header = DeltaHeader(
       mode: .plain, targetSize: UInt64(target.count), period: period,
       hasRepeats: !repeats.isEmpty)
     guard (try? DeltaLimits.standard.check(header, baseSize: 0)) != nil else { return nil }
     var book: CostBook? = keepsBook ? CostBook() : nil
-    let plan = PlainPlan(noise: noise, repeats: repeats)
+    let plan = PlainPlan(
+      noise: without.contains(.plainNoise) ? [] : noise, repeats: repeats)
     guard
       let (body, spent) = try? PlainBody.encode(
-        target, header: header, plan: plan, book: &book, listener: listener(pass))
+        target, header: header, plan: plan, without: without, book: &book,
+        listener: listener(part.rawValue))
     else { return nil }
     let delta = EncodedDelta(bytes: header.encoded + body, header: header, book: book)
     return (delta, spent, repeats)
@@ -128,13 +143,14 @@ extension PlainTrial {
     let least = max(Self.worthwhile, 8 * first.delta.bytes.count / Self.worthwhilePart)
     let known = literalPrices { price(of: $0, first) }
     let byBytes = cheapest(
-      literalPrices { max(plain[$0], price(of: $0, first)) }, RepeatStatistics())
+      literalPrices { max(plain[$0], price(of: $0, first)) }, RepeatStatistics(), .lookByBytes)
     // Where literals are dearest nothing is found: nor is it where they are not.
     guard !byBytes.repeats.isEmpty else { return [] }
     // Where they are many they are cheap, and where they are cheap they are many: there are two ends to begin from. Each
     // sum is at prices of its own, so that the smaller one is a guess.
-    let few = cheapest(known, RepeatStatistics())
-    let many = cheapest(known, RepeatStatistics(byBytes.repeats, size: target.count))
+    let few = cheapest(known, RepeatStatistics(), .lookFromFew)
+    let many = cheapest(
+      known, RepeatStatistics(byBytes.repeats, size: target.count), .lookFromMany)
     let byModels = many.price < few.price ? many : few
     let saved = Int(known[target.count]) - Int(byModels.price)
     var ways: [[PlainRepeat]] = []
@@ -171,17 +187,22 @@ extension PlainTrial {
       return isRepeated[place]
         ? max(plain[place], price(of: place, first)) : price(of: place, other)
     }
-    return cheapest(literals, RepeatStatistics(other.repeats, size: target.count)).repeats
+    let known = RepeatStatistics(other.repeats, size: target.count)
+    return cheapest(literals, known, .lookAgain).repeats
       .filter { hasPaid($0.place, first.spent, other.spent) }
   }
 
   /// The cheapest way where literals cost what `literals` say, and repeats, at first, what is `known` of them.
-  private func cheapest(_ literals: [UInt64], _ known: RepeatStatistics) -> RepeatParse.Way {
+  private func cheapest(
+    _ literals: [UInt64], _ known: RepeatStatistics, _ part: Part
+  ) -> RepeatParse.Way {
+    let listener = listener(part.rawValue)
     var known = known
     var way: RepeatParse.Way = ([], 0)
     for number in 0..<Self.parses {
       let next = RepeatParse.cheapest(
-        through: target, literals: literals, prices: RepeatPrices(known))
+        through: target, literals: literals, prices: RepeatPrices(known)
+      ) { listener((number * target.count + $0) / Self.parses) }
       if number > 0 && next.price >= way.price - way.price / Self.worthwhileSaving {
         return next.price < way.price ? next : way
       }

@@ -43,11 +43,14 @@ struct RepeatParse {
   private var way: Way = ([], 0)
 
   /// Returns the cheapest way through `target`, where `literals` are what the models need before each place.
+  ///
+  /// `listener` is told places of the target as they are come to.
   static func cheapest(
-    through target: [UInt8], literals: [UInt64], prices: RepeatPrices
+    through target: [UInt8], literals: [UInt64], prices: RepeatPrices,
+    listener: (Int) -> Void = { _ in }
   ) -> Way {
     var parse = RepeatParse(target, literals, prices)
-    return parse.cheapest()
+    return parse.cheapest(listener)
   }
 
   private init(_ target: [UInt8], _ literals: [UInt64], _ prices: RepeatPrices) {
@@ -57,10 +60,11 @@ struct RepeatParse {
     sources = RepeatSources(of: target)
   }
 
-  private mutating func cheapest() -> Way {
+  private mutating func cheapest(_ listener: (Int) -> Void) -> Way {
     var first = Step()
     first.price = 0
     while start < target.count {
+      listener(start)
       first = walk(from: first)
     }
     way.repeats = joined(way.repeats)

@@ -31,8 +31,8 @@ struct ContentPlan: Sendable {
 
   let units: [Unit]
 
-  /// Makes the plan for a target of `fileSize` bytes.
-  init(_ layout: ElfLayout?, fileSize: Int) {
+  /// Makes the plan for a target of `fileSize` bytes; `inFileOrder`, only what is derived comes out of its order.
+  init(_ layout: ElfLayout?, fileSize: Int, inFileOrder: Bool = false) {
     guard let layout else {
       units = fileSize > 0 ? [Unit(gap: 0..<fileSize)] : []
       return
@@ -48,6 +48,10 @@ struct ContentPlan: Sendable {
     }
     Self.append(place..<max(place, fileSize), nil, layout, &units)
     Self.chooseDerived(layout, &units)
+    guard !inFileOrder else {
+      self.units = units.filter { !$0.isDerived } + units.filter(\.isDerived)
+      return
+    }
     self.units =
       units.filter { $0.rank == 0 } + units.filter { $0.rank == 1 } + units.filter { $0.rank == 2 }
       + units.filter { $0.rank == 3 }

@@ -102,20 +102,27 @@ package struct CoverModel: Sendable {
   private mutating func codeJump(
     _ base: Int, target: Int, _ coder: inout BinaryCoder
   ) throws(FormatError) -> Int {
-    let isFar = codeChoice(prefersFar(base, target: target), set: 2, gap: 1, &coder)
+    let isFar = codeChoice(prefersFar(base, target: target, coder), set: 2, gap: 1, &coder)
     let origin = target + (isFar ? earlierDiagonal : last.diagonal)
-    let isStart = codeChoice(starts.contains(base), set: 3, gap: isFar ? 1 : 0, &coder)
+    let isStart = codeChoice(isStart(base, coder), set: 3, gap: isFar ? 1 : 0, &coder)
     let found = try codePlace(base, from: origin, isFar: isFar, isStart: isStart, &coder)
     coder.refuse(
-      if: isFar != prefersFar(found, target: target) || isStart != starts.contains(found))
+      if: isFar != prefersFar(found, target: target, coder) || isStart != self.isStart(found, coder)
+    )
     return found
   }
 
   /// Whether the distance from the earlier diagonal is worth the flag that says so.
-  private func prefersFar(_ base: Int, target: Int) -> Bool {
+  private func prefersFar(_ base: Int, target: Int, _ coder: borrowing BinaryCoder) -> Bool {
+    guard !coder.without.contains(.earlierDiagonal) else { return false }
     let near = base - target - last.diagonal
     let far = base - target - earlierDiagonal
     return far.magnitude < near.magnitude / 2
+  }
+
+  /// Whether places and ends like `base` are counted in starts.
+  private func isStart(_ base: Int, _ coder: borrowing BinaryCoder) -> Bool {
+    starts.contains(base) && !coder.without.contains(.coverRanks)
   }
 
   private mutating func codePlace(
@@ -139,14 +146,14 @@ package struct CoverModel: Sendable {
     _ count: Int, base: Int, course: Course, _ coder: inout BinaryCoder
   ) throws(FormatError) -> Int {
     let isStart = codeChoice(
-      starts.contains(base + count), set: 4, gap: course.rawValue, &coder)
+      self.isStart(base + count, coder), set: 4, gap: course.rawValue, &coder)
     let context = course.rawValue * 2 + (isStart ? 1 : 0)
     let hint = Self.width(lastGap)
     let other = Self.width(last.count)
     guard isStart else {
       let coded = try Self.codeNumber(
         max(0, count - 1), &counts, context: context, hint: hint, other: other, &coder)
-      coder.refuse(if: starts.contains(base + coded + 1))
+      coder.refuse(if: self.isStart(base + coded + 1, coder))
       return coded + 1
     }
     // The first start behind the cover's own is number 0.

@@ -7,7 +7,7 @@ extension DeltaBody {
     base: Span<UInt8>, truth: Span<UInt8>, output: inout MutableSpan<UInt8>
   ) throws(FormatError) {
     writeFrame(&output)
-    if !coder.without.contains(.rehearsal) { rehearse(base) }
+    rehearse(base)
     let byTarget = CoverOrder(covers)
     for unit in plan.units {
       if unit.isDerived, codeDerived(unit, base: base, truth: truth, output: &output) { continue }
@@ -253,8 +253,10 @@ extension DeltaBody {
       coder.open(.bytes, place)
       if unit.role == .frames {
         predictor.frames.advance(to: place, output.span, slide: unit.slide)
-        callFrame.advance(to: place, output.span, record: predictor.frames.record)
-        traits.frame = callFrame.state
+        if !coder.without.contains(.callFrames) {
+          callFrame.advance(to: place, output.span, record: predictor.frames.record)
+          traits.frame = callFrame.state
+        }
       }
       let actual = coder.isDecoding ? 0 : truth[place]
       output[place] =
@@ -272,6 +274,7 @@ extension DeltaBody {
     _ byte: UInt8, at place: Int, old: Int?, _ unit: ContentPlan.Unit, base: Span<UInt8>,
     target: Span<UInt8>
   ) -> UInt8? {
+    guard !coder.without.contains(.digests) else { return nil }
     switch unit.role {
     case .notes:
       guard notes.isDigest(at: place, target) else { return nil }

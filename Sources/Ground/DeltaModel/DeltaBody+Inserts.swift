@@ -65,8 +65,10 @@ extension DeltaBody {
       traits.guess =
         predictor.frames.expected(offset & ~3, slide: unit.slide)
         .map { Int($0 >> UInt64(8 &* (offset & 3)) & 255) } ?? -1
-      callFrame.advance(to: place, output.span, record: predictor.frames.record)
-      traits.callFrame = (callFrame.state, callFrame.shortState)
+      if !coder.without.contains(.callFrames) {
+        callFrame.advance(to: place, output.span, record: predictor.frames.record)
+        traits.callFrame = (callFrame.state, callFrame.shortState)
+      }
     }
     output[place] = plain.code(
       actual, at: place, traits, target: output.span, base: base, table: &table, coder: &coder)

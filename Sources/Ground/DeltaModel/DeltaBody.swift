@@ -95,7 +95,8 @@ package struct DeltaBody: ~Copyable {
       from: fields.layout ?? .none, to: front.layout ?? .none,
       counterparts: front.counterparts(fields.layout?.sections.count ?? 0),
       positions: PositionMap(covers, baseSize: base.count))
-    plan = ContentPlan(front.layout, fileSize: size)
+    plan = ContentPlan(
+      front.layout, fileSize: size, inFileOrder: coder.without.contains(.contentOrder))
     let bits = tableBits ?? header.tableBits
     table = ContextTable(bits: bits)
     copies = CopyModel(bits: bits + 1)

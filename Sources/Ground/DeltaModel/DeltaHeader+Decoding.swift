@@ -16,7 +16,7 @@ extension DeltaHeader {
     case .delta, .whole:
       return try DeltaBody.decode(delta, base: base, header: self, without: without)
     case .plain:
-      return try PlainBody.decode(delta, header: self)
+      return try PlainBody.decode(delta, header: self, without: without)
     }
   }
 }

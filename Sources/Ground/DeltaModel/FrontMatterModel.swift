@@ -24,7 +24,8 @@ package struct FrontMatterModel: Sendable {
     let oldSections = wasSynthetic ? 0 : base?.sections.count ?? 0
     let stored = layout.map { $0.isSynthetic ? 0 : $0.sections.count } ?? 0
     let count = try codeCount(stored, oldSections, ElfLayout.maximumSections, 30, &coder)
-    var forecast = SectionForecast(base: wasSynthetic ? nil : base)
+    var forecast = SectionForecast(
+      base: wasSynthetic ? nil : base, isBlind: coder.without.contains(.sectionForecast))
     var sections: [SectionHeader] = []
     var sources: [Int32] = []
     for index in 0..<count {

@@ -5,6 +5,23 @@ extension PlainBody {
   /// Returns what the byte at `place` may depend on: the bytes before it, columns of a table, lines and
   /// words of a text, and what is guessed of it.
   func contexts(
+    _ place: Int, long: PlainMatches.Guess, short: PlainMatches.Guess, _ target: Span<UInt8>,
+    without: DeltaAblation
+  ) -> PlainByteModel.Contexts {
+    var contexts = allContexts(place, long: long, short: short, target)
+    guard !without.isEmpty else { return contexts }
+    for (part, range) in Self.contextsOfParts where without.contains(part) {
+      for index in range { contexts[index] = ContextHash(index) }
+    }
+    return contexts
+  }
+
+  /// Which contexts a part of the codec is, where it is some of them.
+  private static let contextsOfParts: [(DeltaAblation, ClosedRange<Int>)] = [
+    (.plainColumns, 0...0), (.plainColumns, 10...15), (.plainGaps, 16...18), (.plainText, 19...23),
+  ]
+
+  private func allContexts(
     _ place: Int, long: PlainMatches.Guess, short: PlainMatches.Guess, _ target: Span<UInt8>
   ) -> PlainByteModel.Contexts {
     let four = Int(target.word(place &- 4))

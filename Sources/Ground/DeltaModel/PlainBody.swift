@@ -55,12 +55,13 @@ package struct PlainBody: ~Copyable {
   ///
   /// `listener` is told places of the target as they are come to.
   package static func encode(
-    _ target: [UInt8], header: DeltaHeader, plan: PlainPlan, book: inout CostBook?,
-    listener: (@Sendable (Int) -> Void)? = nil
+    _ target: [UInt8], header: DeltaHeader, plan: PlainPlan, without: DeltaAblation = [],
+    book: inout CostBook?, listener: (@Sendable (Int) -> Void)? = nil
   ) throws(FormatError) -> (bytes: [UInt8], spent: [UInt32]) {
     var coder = BinaryCoder()
     coder.book = book
     coder.listener = listener
+    coder.without = without
     var body = PlainBody(coder, header, places: target.count + 1)
     // Filled as the decoder fills it, so that nothing is foretold from what it cannot know.
     var output: [UInt8] = Array(repeating: 0, count: target.count)
@@ -72,9 +73,11 @@ package struct PlainBody: ~Copyable {
 
   /// Returns what `delta`, of which `header` was read, yields.
   package static func decode(
-    _ delta: [UInt8], header: DeltaHeader
+    _ delta: [UInt8], header: DeltaHeader, without: DeltaAblation = []
   ) throws(FormatError) -> [UInt8] {
-    var body = PlainBody(BinaryCoder(decoding: delta, from: header.count), header, places: 0)
+    var coder = BinaryCoder(decoding: delta, from: header.count)
+    coder.without = without
+    var body = PlainBody(coder, header, places: 0)
     var output: [UInt8] = Array(repeating: 0, count: Int(header.targetSize))
     var bytes = output.mutableSpan
     // Nobody looks at the truth while decoding.
@@ -142,9 +145,12 @@ package struct PlainBody: ~Copyable {
   private mutating func codeByte(
     _ byte: UInt8, _ place: Int, _ target: Span<UInt8>
   ) -> UInt8 {
-    model.code(
-      byte, contexts: contexts(place, long: matches.long, short: matches.short, target),
-      long: matches.long, short: matches.short, table: &table, coder: &coder)
+    let isGuessing = !coder.without.contains(.plainGuesses)
+    let long = isGuessing ? matches.long : PlainMatches.Guess()
+    let short = isGuessing ? matches.short : PlainMatches.Guess()
+    return model.code(
+      byte, contexts: contexts(place, long: long, short: short, target, without: coder.without),
+      long: long, short: short, table: &table, coder: &coder)
   }
 }
 
@@ -209,7 +215,9 @@ extension PlainBody {
   private mutating func codeRun(
     _ place: Int, _ truth: Span<UInt8>, _ output: inout MutableSpan<UInt8>
   ) -> Bool {
-    guard place >= nextRun, size &- place >= Self.runCount else { return false }
+    guard place >= nextRun, size &- place >= Self.runCount,
+      !coder.without.contains(.plainRuns)
+    else { return false }
     let contexts: InlineArray<3, ContextHash> = [
       ContextHash(0).with(runs & 15),
       ContextHash(1).with(NumberModel.width(UInt64(matches.matched))), ContextHash(2),

@@ -110,7 +110,7 @@ struct PlainByteModel: Sendable {
       probability(guessSum), probability(pathSum), probability(seenSum)
     )
     let refined =
-      pathMap.refined(sum, context: path) &+ guessMap.refined(sum, context: context)
+      coder.without.contains(.plainMaps) ? 2 &* mixed : corrected(sum, path: path, context)
     let bit = coder.code(
       value,
       probability: max(
@@ -139,6 +139,12 @@ struct PlainByteModel: Sendable {
       opinions, weights: &last, from: set &* 4, bit: bit, probability: mixed,
       rate: Self.finalRate)
     return bit
+  }
+
+  /// Twice what `sum` has turned out to mean, by the bits of the byte so far and by the guesses.
+  @inline(__always)
+  private func corrected(_ sum: Int, path: Int, _ context: Int) -> Int {
+    pathMap.refined(sum, context: path) &+ guessMap.refined(sum, context: context)
   }
 
   @inline(__always)

@@ -91,8 +91,9 @@ struct PlainInsertModel: Sendable {
     findMatch(place, target: target, base: base)
     let expected = matched > 0 ? expected(target, base: base) : 0
     let length = min(matched, Self.lengthLimit)
+    let isLikely = length >= Self.likelyLength && !coder.without.contains(.expectedBytes)
     var result = UInt8(truncatingIfNeeded: expected)
-    if length < Self.likelyLength
+    if !isLikely
       || !codeIsExpected(
         byte == result, at: place, traits, expected: expected, length: length, target: target,
         base: base, coder: &coder)
@@ -100,7 +101,7 @@ struct PlainInsertModel: Sendable {
       result = codeByte(
         byte, at: place, traits, expected: expected, length: length, target: target, base: base,
         table: &table, coder: &coder)
-      coder.refuse(if: length >= Self.likelyLength && Int(result) == expected)
+      coder.refuse(if: isLikely && Int(result) == expected)
     }
     if matched > 0 && Int(result) == expected {
       match &+= 1
@@ -145,7 +146,8 @@ struct PlainInsertModel: Sendable {
   ) -> Bool {
     let place = range.lowerBound
     guard matched >= Self.sureLength, place >= nextRun, range.count >= Self.runCount,
-      match >= baseCount || match &+ Self.runCount <= baseCount
+      match >= baseCount || match &+ Self.runCount <= baseCount,
+      !coder.without.contains(.runs)
     else { return false }
     let contexts: InlineArray<3, ContextHash> = [
       ContextHash(57).with(runs & 15), ContextHash(58).with(NumberModel.width(UInt64(matched))),
@@ -194,7 +196,8 @@ struct PlainInsertModel: Sendable {
     target: Span<UInt8>, base: Span<UInt8>, table: inout ContextTable, coder: inout BinaryCoder
   ) -> UInt8 {
     let bucket = length == 0 ? 0 : length < 16 ? 1 : length < 31 ? 2 : 3
-    guard traits.role != Int(SectionRole.strings.rawValue) else {
+    guard traits.role != Int(SectionRole.strings.rawValue) || coder.without.contains(.symbolNames)
+    else {
       return names.code(
         byte,
         contexts: nameContexts(

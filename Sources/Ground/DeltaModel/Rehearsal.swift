@@ -46,7 +46,8 @@ extension DeltaBody {
   mutating func rehearse(_ base: Span<UInt8>) {
     guard let layout = predictor.map.oldIfAny, code != nil || words != nil else { return }
     let (centers, inserted) = insertions()
-    learn(base, newCode: inserted)
+    if !coder.without.contains(.codeIndex) { learn(base, newCode: inserted) }
+    guard !coder.without.contains(.rehearsal) else { return }
     let windows = Rehearsal.windows(centers, inserted: inserted, baseSize: base.count)
     coder.isRehearsing = true
     for window in windows {

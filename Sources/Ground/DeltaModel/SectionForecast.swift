@@ -3,14 +3,17 @@ internal import CodeReferences
 /// Foretells the numbers of section headers: what a linker does when sections grow and shrink.
 struct SectionForecast {
   private let base: ElfLayout?
+  private let isBlind: Bool
   /// Where the sections before end, in file and memory, in the target.
   private var end = (offset: 0 as UInt64, address: 0 as UInt64)
   /// For each section of the base where those before it end.
   private let oldEnds: [(offset: UInt64, address: UInt64)]
   private var nameShift: UInt64 = 0
 
-  init(base: ElfLayout?) {
+  /// If it `isBlind`, it foretells what the section of the base had.
+  init(base: ElfLayout?, isBlind: Bool) {
     self.base = base
+    self.isBlind = isBlind
     var ends: [(offset: UInt64, address: UInt64)] = []
     var end = (offset: 0 as UInt64, address: 0 as UInt64)
     for header in base?.sections ?? [] {
@@ -29,6 +32,7 @@ struct SectionForecast {
       return unpaired(field, known)
     }
     let old = HeaderNumbers(base.sections[source])
+    guard !isBlind else { return [old[field]] }
     switch field {
     case .address: return addresses(old, source, known)
     case .offset: return offsets(old, source, known)

@@ -7,10 +7,13 @@ internal import Platform
 internal import Refusal
 
 /// `hitless-bench ablation`: the delta of a pair with each part of the codec left out in turn.
+///
+/// With an empty base the parts are those of codec 3, which codes a file that is no ELF file by itself.
 struct AblationCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ablation",
-    abstract: "Encodes a pair without each part of the codec in turn, and decodes it likewise.")
+    abstract: "Encodes a pair without each part of the codec in turn, and decodes it likewise.",
+    discussion: "If the old file is empty the parts are those of codec 3.")
 
   @Argument(help: "The file the delta starts from.")
   var old: String
@@ -31,7 +34,7 @@ struct AblationCommand: ParsableCommand {
     let whole = try measure(base, target, without: [])
     var parts: [JSON] = []
     if !json { print("with all parts        \(whole) bytes") }
-    for (name, part) in DeltaAblation.parts {
+    for (name, part) in base.isEmpty ? DeltaAblation.plainParts : DeltaAblation.parts {
       let size = try measure(base, target, without: part)
       parts.append(.object([("name", .string(name)), ("delta", .integer(Int64(size)))]))
       if !json { print("without \(name): \(size) bytes, \(size - whole) more") }
