@@ -20,7 +20,8 @@ package struct EncodedDelta: Sendable {
 package enum EncodingEffort: String, CaseIterable, Sendable {
   /// One alignment.
   case quick
-  /// Several alignments of files that are not too large; the smallest delta is kept.
+  /// Several alignments of files that are not too large, of which the smallest delta is kept; its covers are tuned,
+  /// where that takes no more than some seconds.
   case thorough
 }
 
@@ -39,11 +40,10 @@ package enum DeltaEncoder {
     let pair = PreparedPair(
       base: base, target: target, effort: effort, keepsBook: keepsBook, without: without)
     var best = stored(target)
-    var covered = 0
-    for trial in trials(pair, progress: progress) {
-      covered = max(covered, trial.covered)
-      best = smaller(best, trial.delta)
-    }
+    let trials = trials(pair, progress: progress)
+    let covered = trials.map(\.covered).max() ?? 0
+    for trial in trials { best = smaller(best, trial.delta) }
+    best = smaller(best, tuned(trials, pair, progress: progress))
     let leastByItself = leastByItself(target)
     if !target.isEmpty && covered < target.count / 2 || best.bytes.count > target.count / 8
       || leastByItself < best.bytes.count
@@ -64,7 +64,7 @@ package enum DeltaEncoder {
   ) -> EncodedDelta {
     let wholes = pair.hasModels ? 1 : 0
     let meter = ProgressMeter(
-      parts: wholes + PlainTrial.parts, share: trialShare(pair)...finishedShare, progress)
+      parts: wholes + PlainTrial.parts, share: coveredShare(pair)...finishedShare, progress)
     let whole =
       pair.hasModels
       ? coded(
@@ -111,12 +111,29 @@ package enum DeltaEncoder {
   /// How far all is when the last delta is made and has yet to be compared.
   private static let finishedShare = 0.98
 
-  /// How far all is when every alignment was tried: with a base that is all but always most of the work.
-  private static func trialShare(_ pair: PreparedPair) -> Double { pair.base.isEmpty ? 0 : 0.8 }
+  /// How far all is when every alignment was tried, and when covers are tuned: with a base these two are most of the
+  /// work.
+  private static func trialShare(_ pair: PreparedPair) -> Double {
+    pair.base.isEmpty ? 0 : tunes(pair) ? 0.25 : coveredShare(pair)
+  }
+  private static func coveredShare(_ pair: PreparedPair) -> Double { pair.base.isEmpty ? 0 : 0.8 }
+
+  /// Covers of larger files are not tuned.
+  private static let tunedSize = 8 << 20
+  /// What is done of tuning is told in so many steps.
+  private static let tuningSteps = 1000
+
+  private static func tunes(_ pair: PreparedPair) -> Bool {
+    pair.effort == .thorough && max(pair.base.count, pair.target.count) <= tunedSize
+  }
 
   private struct Trial: Sendable {
     let delta: EncodedDelta?
-    let covered: Int
+    /// What was taken of the covers that were found.
+    let covers: [Cover]
+    let found: [Cover]
+
+    var covered: Int { covers.reduce(0) { $0 + $1.count } }
   }
 
   /// Codes the pair with several alignments and several notions of what a cover has to save.
@@ -140,13 +157,31 @@ package enum DeltaEncoder {
         if chosen.isEmpty || seen.contains(chosen) { continue }
         seen.append(chosen)
         trials.append(
-          Trial(
-            delta: coded(.delta, pair, covers: chosen),
-            covered: chosen.reduce(0) { $0 + $1.count }))
+          Trial(delta: coded(.delta, pair, covers: chosen), covers: chosen, found: covers))
       }
       results.withLock { $0[index] = trials }
     }
     return results.withLock { all in thresholds.indices.flatMap { all[$0] ?? [] } }
+  }
+
+  /// Returns the delta by way of the covers of the best trial, after these were tuned; nil if there is none.
+  private static func tuned(
+    _ trials: [Trial], _ pair: PreparedPair, progress: @escaping @Sendable (Double) -> Void
+  ) -> EncodedDelta? {
+    let sizes = trials.map { $0.delta?.bytes.count ?? .max }
+    guard tunes(pair), let index = sizes.indices.min(by: { sizes[$0] < sizes[$1] }),
+      CoverTuning.isWorthwhile(size: pair.target.count, bytes: sizes[index])
+    else { return nil }
+    let share = trialShare(pair)...coveredShare(pair)
+    let meter = ProgressMeter(parts: 1, share: share, progress).places(part: 0, of: tuningSteps)
+    let found = trials.flatMap { $0.found + $0.covers }
+      .sorted { ($0.target, $0.count, $0.base) < ($1.target, $1.count, $1.base) }
+    let moves = CoverMoves(
+      starts: pair.baseFields.starts, sizes: (pair.base.count, pair.target.count), found: found)
+    let tuning = CoverTuning(
+      moves: moves, book: { coded(.delta, pair, covers: $0, keepsBook: true)?.book },
+      progress: { meter(Int($0 * Double(tuningSteps))) })
+    return coded(.delta, pair, covers: tuning.tuned(trials[index].covers))
   }
 
   /// Finds covers, first with addresses left out, then with labels that follow from the covers before.
@@ -190,7 +225,7 @@ package enum DeltaEncoder {
 
   /// Returns nil where the coder refuses, which leaves the target stored.
   private static func coded(
-    _ mode: DeltaMode, _ pair: PreparedPair, covers: [Cover],
+    _ mode: DeltaMode, _ pair: PreparedPair, covers: [Cover], keepsBook: Bool = false,
     listener: (@Sendable (Int) -> Void)? = nil
   ) -> EncodedDelta? {
     let header = DeltaHeader(
@@ -199,7 +234,7 @@ package enum DeltaEncoder {
     guard (try? DeltaLimits.standard.check(header, baseSize: pair.base.count)) != nil else {
       return nil
     }
-    var book: CostBook? = pair.keepsBook ? CostBook() : nil
+    var book: CostBook? = pair.keepsBook || keepsBook ? CostBook() : nil
     guard
       let body = try? DeltaBody.encode(
         base: pair.base, target: pair.target, covers: covers, front: pair.front,

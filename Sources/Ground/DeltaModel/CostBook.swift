@@ -37,12 +37,10 @@ package struct CostBook: Sendable {
   /// For each 16-bit probability what a bit of it costs, in 1/65536 bits.
   ///
   /// All of them: most bits are all but certain, and there are so many that what is rounded adds up.
-  private let costs: [UInt32]
+  private static let costs: [UInt32] = (0...65536).map { cost(max(1, $0)) }
 
   /// Makes an empty book.
-  package init() {
-    costs = (0...65536).map { Self.cost(max(1, $0)) }
-  }
+  package init() {}
 
   /// Opens the piece that the bits to come belong to.
   @inline(__always)
@@ -54,7 +52,7 @@ package struct CostBook: Sendable {
   @inline(__always)
   mutating func note(_ probability: Int) {
     guard !entries.isEmpty else { return }
-    entries[entries.count - 1].cost += UInt64(costs[min(max(1, probability), 65536)])
+    entries[entries.count - 1].cost += UInt64(Self.costs[min(max(1, probability), 65536)])
   }
 
   /// -log2(probability / 65536) in 1/65536 bits, digit by digit.

@@ -80,7 +80,8 @@ struct DeltaPair: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "How long to look for the smallest delta: quick, or thorough, which of files up to 3 MiB "
-        + "tries several alignments for some percent less.", valueName: "effort"))
+        + "tries several alignments, and of those up to 8 MiB whether each of their ends pays, "
+        + "for some percent less and up to ten seconds more.", valueName: "effort"))
   var effort = EncodingEffort.thorough
 
   /// Reads both files.
