@@ -197,8 +197,8 @@ struct DiffTests {
   }
 
   @Test func `no input is overwritten by the patch`() throws {
-    for input in ["old.so", "new.so", "vendor.key"] {
-      try bench.refuse(2, "diff", "old.so", "new.so", "-o", input, "--key", "vendor.key")
+    for input in ["old.so", "./new.so", "vendor.key"] {
+      try bench.refuse(43, "diff", "old.so", "new.so", "-o", input, "--key", "vendor.key")
     }
   }
 

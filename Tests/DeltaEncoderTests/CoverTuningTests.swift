@@ -1,3 +1,4 @@
+import Synchronization
 import TestSupport
 import Testing
 
@@ -163,6 +164,54 @@ struct CoverTuningTests {
     #expect(tuning.tuned(off).reduce(0) { $0 + $1.count } <= before)
   }
 
+  @Test func `the only cover is not dropped, even if it does not pay`() {
+    let pair = Pair(seed: 25, pieces: 1)
+    let useless = [Cover(target: 0, base: 7000, count: 4)]
+    #expect(Self.tuned(pair, useless).count == 1)
+  }
+
+  @Test func `where the coder takes no covers these stay as they are`() {
+    let pair = Pair(seed: 26)
+    let moves = CoverMoves(
+      starts: StartIndex(StartBitmap(byteCount: 0)), sizes: (pair.base.count, pair.target.count),
+      found: [])
+    let tuning = CoverTuning(moves: moves, book: { _ in nil }, progress: { _ in })
+    #expect(tuning.tuned(pair.pieces) == pair.pieces)
+  }
+
+  @Test func `what is told of progress rises to one, and covers that are tried are in order`() {
+    let pair = Pair(seed: 27)
+    let off = pair.pieces.map { piece in
+      Cover(target: piece.target + 4, base: piece.base + 4, count: piece.count - 8)
+    }
+    var bitmap = StartBitmap(byteCount: pair.base.count)
+    bitmap.insert(every: 4, in: 0..<pair.base.count)
+    let moves = CoverMoves(
+      starts: StartIndex(bitmap), sizes: (pair.base.count, pair.target.count),
+      found: pair.pieces)
+    let told = Mutex<[Double]>([])
+    let wrong = Mutex(0)
+    let tuning = CoverTuning(
+      moves: moves,
+      book: { covers in
+        var place = 0
+        for cover in covers {
+          let isRight =
+            cover.target >= place && cover.count > 0 && cover.base >= 0
+            && cover.baseEnd <= pair.base.count && cover.targetEnd <= pair.target.count
+          if !isRight { wrong.withLock { $0 += 1 } }
+          place = cover.targetEnd
+        }
+        return Self.book(pair, covers)
+      }, progress: { fraction in told.withLock { $0.append(fraction) } })
+    let first = tuning.tuned(off)
+    #expect(wrong.withLock { $0 } == 0)
+    let fractions = told.withLock { $0 }
+    #expect(fractions.count > 20 && fractions.last == 1)
+    #expect(fractions.allSatisfy { $0 > 0 && $0 <= 1 })
+    #expect(tuning.tuned(off) == first)
+  }
+
   @Test(arguments: [
     ("qer", "1.0.0", "1.0.1"), ("qer", "1.0.0", "1.1.0"), ("classify", "1.0.0", "1.0.1"),
   ])
@@ -171,9 +220,21 @@ struct CoverTuningTests {
   ) throws {
     let base = try BuiltModules.bytes(name, old)
     let target = try BuiltModules.bytes(name, new)
-    let quick = DeltaEncoder.encode(base: base, target: target, effort: .quick)
-    let thorough = DeltaEncoder.encode(base: base, target: target)
-    #expect(thorough.bytes.count < quick.bytes.count)
-    #expect(try thorough.header.decodeBody(of: thorough.bytes, base: base).elementsEqual(target))
+    let without = DeltaEncoder.encode(base: base, target: target, without: .tuning)
+    let with = DeltaEncoder.encode(base: base, target: target)
+    #expect(with.bytes.count < without.bytes.count)
+    let header = try DeltaHeader(parsing: with.bytes)
+    #expect(try header.decodeBody(of: with.bytes, base: base).elementsEqual(target))
+  }
+
+  /// Of so many pieces no decoder takes a delta: each makes it look at another page of the base.
+  @Test func `a pair of which no alignment is taken is coded without covers`() throws {
+    var generator = SeededGenerator(seed: 28)
+    let pieces = (0..<4096).map { _ in generator.bytes(32) }
+    let target = (0..<3).flatMap { _ in pieces.shuffled(using: &generator).flatMap { $0 } }
+    let base = pieces.flatMap { $0 }
+    let delta = DeltaEncoder.encode(base: base, target: target)
+    let header = try DeltaHeader(parsing: delta.bytes)
+    #expect(try header.decodeBody(of: delta.bytes, base: base).elementsEqual(target))
   }
 }

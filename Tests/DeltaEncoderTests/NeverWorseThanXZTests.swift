@@ -178,6 +178,24 @@ struct NeverWorseThanXZTests {
     #expect(delta.bytes.count <= other, "\(delta.bytes.count) bytes, xz \(other)")
   }
 
+  /// No cover tells what counts, and no bytes come again: only models do.
+  @Test(arguments: [EncodingEffort.quick, .thorough])
+  func `nor where the base has the same lines, with numbers that count, in another order`(
+    effort: EncodingEffort
+  ) throws {
+    var generator = SeededGenerator(seed: 45)
+    let lines = (0..<1000).map { number in
+      Array(
+        "\(100_000 + number): a line of which only the number is another one in each place\n".utf8)
+    }
+    let base = lines.shuffled(using: &generator).flatMap { $0 }
+    let target = lines.flatMap { $0 }
+    let delta = DeltaEncoder.encode(base: base, target: target, effort: effort)
+    #expect(try DeltaDecoder.decode(delta.bytes, base: base) == target)
+    let other = Self.compressed(target).count
+    #expect(delta.bytes.count <= other, "\(delta.bytes.count) bytes, xz \(other)")
+  }
+
   private static func compressed(_ bytes: [UInt8]) -> [UInt8] {
     guard let scratch = try? TemporaryDirectory(), let path = try? scratch.write("file", bytes),
       let made = try? run(XZ.program, ["-9e", "-k", path]), made.status == 0

@@ -33,6 +33,41 @@ struct RegularFileTests {
     #expect(try directory.names == ["file"])
   }
 
+  @Test func `a link to what is no regular file is left as it is`() throws {
+    try FileManager.default.createSymbolicLink(
+      atPath: directory.path("null"), withDestinationPath: "/dev/null")
+    for path in [directory.path("null"), "/dev/null", "/dev/stdout", "/proc/self/fd/0"] {
+      #expect(refusal { () throws(Refusal) in try RegularFile.replace(path, with: [2]) } == .path)
+      #expect(
+        refusal { () throws(Refusal) in try RegularFile.requireOutput(path, besides: []) } == .path)
+    }
+    #expect(
+      try FileManager.default.destinationOfSymbolicLink(atPath: directory.path("null"))
+        == "/dev/null")
+  }
+
+  @Test func `an output that is an input by another name is refused, and one that cannot be is`()
+    throws
+  {
+    let input = try directory.write("input", [1])
+    try FileManager.default.createSymbolicLink(
+      atPath: directory.path("link"), withDestinationPath: "input")
+    try FileManager.default.linkItem(atPath: input, toPath: directory.path("hard"))
+    let folder = directory.url.path
+    for name in ["input", "./input", "link", "hard"] {
+      #expect(
+        refusal { () throws(Refusal) in
+          try RegularFile.requireOutput(folder + "/" + name, besides: ["/none", input])
+        } == .path, "\(name)")
+    }
+    #expect(
+      refusal { () throws(Refusal) in
+        try RegularFile.requireOutput(folder + "/none/output", besides: [input])
+      } == .io)
+    try RegularFile.requireOutput(folder + "/output", besides: [input])
+    #expect(try directory.bytes("input") == [1])
+  }
+
   @Test func `a link is replaced, not followed`() throws {
     try directory.write("precious", [1])
     try FileManager.default.createSymbolicLink(

@@ -6,15 +6,16 @@ struct CoverMoves {
   /// Ends move to starts of the base that are no further away, in bytes; gaps that are no longer are closed.
   private static let reach = 64
   private static let longestGap = 512
-  /// Longer covers are never dropped, and shorter ones, in bytes, not added.
+  /// Longer covers, in bytes, are never dropped.
   private static let longestDropped = 4096
+  /// Shorter ones are not added.
   private static let shortestAdded = 4
   /// So many covers are tried in a gap, of so many that begin in it or so many bytes before.
   private static let mostAdded = 3
   private static let mostLookedAt = 64
   private static let lookedBack = 4096
 
-  /// What changes ends, or makes one cover of two.
+  /// What takes a cover away, makes one of two, or moves where one ends or begins.
   private enum Change: CaseIterable {
     case drop, join, endLater, endEarlier, startEarlier, startLater, endAtNext, startAtLast
   }
@@ -70,7 +71,7 @@ struct CoverMoves {
     let end = right?.target ?? sizes.target
     guard start < end else { return [] }
     var all: [Cover] = []
-    for cover in found[..<found.count(startingUpTo: end - 1)].reversed() {
+    for cover in found[..<CoverOrder(found).count(startingBefore: end)].reversed() {
       if cover.target + Self.lookedBack < start || all.count == Self.mostLookedAt { break }
       let from = max(cover.target, start)
       let count = min(cover.targetEnd, end) - from
@@ -167,17 +168,5 @@ struct CoverMoves {
       other.target >= cover.targetEnd
       ? other.target - cover.targetEnd : cover.target - other.targetEnd
     return abs(to - from) == gap
-  }
-}
-
-extension [Cover] {
-  /// How many begin at `place` or before.
-  func count(startingUpTo place: Int) -> Int {
-    var (low, high) = (0, count)
-    while low < high {
-      let middle = (low + high) / 2
-      if self[middle].target <= place { low = middle + 1 } else { high = middle }
-    }
-    return low
   }
 }

@@ -7,22 +7,24 @@ internal import Platform
 /// What a cover is worth is guessed while covers are found; what it costs only the coder knows, for a cover changes
 /// what is foretold around it. One pass of the coder tries changes at many places far enough from each other, and what
 /// the bits around each place were spent on tells which of them pay. Those are made together, as far as the delta as a
-/// whole is smaller for it; then the places beside them are tried again.
+/// whole is smaller for it; then all places are tried again beside which anything would have paid.
 ///
 /// The same inputs give the same covers, whatever the number of threads.
 ///
-/// Complexity: a bounded number of passes, the fewer the more a pass has to do.
+/// Complexity: a bounded number of passes, the fewer the more a pass has to do, of which at most `atOnce` run at a time.
 struct CoverTuning {
-  /// What all passes together may cost, some seconds: one costs an eighth of the target's bytes, and eight times the
-  /// bits of the delta.
+  /// What all passes together may cost, some seconds: one costs a sixteenth of the bytes of both files, eight times the
+  /// bits of the delta, and what making the models does.
   private static let budget = 40 << 20
-  private static let (bytesPerUnit, unitsPerBit) = (8, 8)
+  private static let (bytesPerUnit, unitsPerBit, unitsOfModels) = (16, 8, 4096)
   /// Small files need no more passes; with fewer there is not one round, which takes some three dozen.
   private static let (mostPasses, fewestPasses) = (400, 35)
   /// What is saved has to be more than this, in 1/65536 bits: models change a little wherever anything does.
   private static let leastGain: Int64 = 1 << 15
   /// Changes closer to each other than so many boundaries are not tried at once.
   private static let distance = 3
+  /// So many passes are made at once at most: each has models and a target of its own.
+  private static let atOnce = 8
 
   private typealias Move = CoverMoves.Move
 
@@ -47,20 +49,21 @@ struct CoverTuning {
   /// Told how much of the budget is spent, from 0 to 1.
   let progress: @Sendable (Double) -> Void
 
-  /// How many passes of the coder are worth it, of a target of `size` bytes and a delta of `bits`.
-  private static func passes(_ size: Int, bits: Int) -> Int {
-    min(mostPasses, budget / max(1, size / bytesPerUnit + bits * unitsPerBit))
+  /// How many passes of the coder are worth it, of files of these `sizes` and a delta of `bits`.
+  private static func passes(_ sizes: (base: Int, target: Int), bits: Int) -> Int {
+    let files = (sizes.base + sizes.target) / bytesPerUnit
+    return min(mostPasses, budget / (files + bits * unitsPerBit + unitsOfModels))
   }
 
-  /// Whether a target of `size` bytes that takes a delta of `bytes` is small enough to try anything.
-  static func isWorthwhile(size: Int, bytes: Int) -> Bool {
-    passes(size, bits: 8 * bytes) >= fewestPasses
+  /// Whether files of these `sizes` and a delta of `bytes` are small enough to try anything.
+  static func isWorthwhile(sizes: (base: Int, target: Int), bytes: Int) -> Bool {
+    passes(sizes, bits: 8 * bytes) >= fewestPasses
   }
 
-  /// Returns `covers`, or better ones.
+  /// Returns `covers`, or better ones, of which there is one at least if there was.
   func tuned(_ covers: [Cover]) -> [Cover] {
     guard !covers.isEmpty, var costs = costs(of: covers, between: covers) else { return covers }
-    let limit = Self.passes(moves.sizes.target, bits: Int(costs.total >> 16))
+    let limit = Self.passes(moves.sizes, bits: Int(costs.total >> 16))
     var passes = 1
     var covers = covers
     var open = [0..<moves.sizes.target + 1]
@@ -87,8 +90,10 @@ struct CoverTuning {
     var open = moves.isEmpty ? [] : [moves]
     while let some = open.popLast(), passes < limit {
       passes += 1
+      progress(Double(passes) / Double(limit))
       let next = CoverMoves.made(kept + some, of: covers)
-      guard let found = self.costs(of: next, between: next) else { continue }
+      // A delta without covers is none.
+      guard !next.isEmpty, let found = self.costs(of: next, between: next) else { continue }
       if found.total < costs.total {
         costs = found
         kept += some
@@ -100,7 +105,7 @@ struct CoverTuning {
     return kept
   }
 
-  /// From the cover before a boundary to the one behind it, both included.
+  /// The two covers on each side of a boundary, from the start of the first to the end of the last.
   private func surroundings(_ boundary: Int, _ covers: [Cover]) -> Range<Int> {
     let start = boundary > 1 ? covers[boundary - 2].target : 0
     let end = boundary + 1 < covers.count ? covers[boundary + 1].targetEnd : moves.sizes.target
@@ -118,9 +123,10 @@ extension CoverTuning {
     guard let book = book(trial) else { return nil }
     let empty = Array(repeating: UInt64(0), count: covers.count + 1)
     var costs = Costs(contents: empty, controls: empty)
+    let order = CoverOrder(covers)
     for entry in book.entries {
       costs.total += entry.cost
-      let number = covers.count(startingUpTo: entry.place)
+      let number = order.count(startingBefore: entry.place + 1)
       if entry.cause == .covers {
         costs.controls[number] += entry.cost
       } else {
@@ -135,12 +141,15 @@ extension CoverTuning {
     _ trials: [[Move]], _ covers: [Cover], _ costs: Costs, _ progress: @Sendable (Int) -> Void
   ) -> [Gain] {
     let results = Guarded<(done: Int, found: [Int: Costs])>((0, [:]))
-    DispatchQueue.concurrentPerform(iterations: trials.count) { index in
-      let found = self.costs(of: CoverMoves.made(trials[index], of: covers), between: covers)
-      results.withLock { state in
-        state.done += 1
-        state.found[index] = found
-        progress(state.done)
+    for first in stride(from: 0, to: trials.count, by: Self.atOnce) {
+      DispatchQueue.concurrentPerform(iterations: min(Self.atOnce, trials.count - first)) {
+        let index = first + $0
+        let found = self.costs(of: CoverMoves.made(trials[index], of: covers), between: covers)
+        results.withLock { state in
+          state.done += 1
+          state.found[index] = found
+          progress(state.done)
+        }
       }
     }
     let found = results.withLock { $0.found }

@@ -46,7 +46,7 @@ package enum DeltaEncoder {
     best = smaller(best, tuned(trials, pair, progress: progress))
     let leastByItself = leastByItself(target)
     if !target.isEmpty && covered < target.count / 2 || best.bytes.count > target.count / 8
-      || leastByItself < best.bytes.count
+      || leastByItself < best.bytes.count || mayFollowByItself(pair, best)
     {
       best = withoutCovers(pair, best, leastByItself, progress: progress)
     }
@@ -75,13 +75,23 @@ package enum DeltaEncoder {
       (pair.front.layout == nil || pair.target.count <= smallLibrary)
       && smallest.bytes.count > pair.target.count / hopeless
       && (whole?.bytes.count ?? 0) / 2 <= smallest.bytes.count
-    guard isWorthTrying || leastByItself < smallest.bytes.count else { return smallest }
+    guard
+      isWorthTrying || leastByItself < smallest.bytes.count || mayFollowByItself(pair, smallest)
+    else { return smallest }
     let plain = PlainTrial.encode(
-      pair.target, keepsBook: pair.keepsBook, without: pair.without
+      pair.target, against: smallest.bytes.count, keepsBook: pair.keepsBook,
+      without: pair.without
     ) {
       meter.places(part: wholes + $0, of: pair.target.count)
     }
     return smaller(smallest, plain)
+  }
+
+  /// Whether a target of which nothing but bytes is known may follow from itself, where the base holds all of it in another
+  /// order: lines with a number that counts, say, are told by no cover, and are no bytes that come again either.
+  private static func mayFollowByItself(_ pair: PreparedPair, _ best: EncodedDelta) -> Bool {
+    pair.front.layout == nil && pair.target.count <= smallText
+      && best.bytes.count > pair.target.count / hopeless
   }
 
   /// How many bytes `target` takes at least by itself, roughly; of what is too large to look, more than anything.
@@ -92,8 +102,9 @@ package enum DeltaEncoder {
 
   /// Whether decoding yields the target.
   private static func comesBack(_ delta: EncodedDelta, _ pair: PreparedPair) -> Bool {
-    let decoded = try? delta.header.decodeBody(
-      of: delta.bytes, base: pair.base, without: pair.without)
+    // As a decoder does: with what the bytes say of themselves.
+    let decoded = try? DeltaHeader(parsing: delta.bytes)
+      .decodeBody(of: delta.bytes, base: pair.base, without: pair.without)
     return decoded == pair.target
   }
 
@@ -104,6 +115,8 @@ package enum DeltaEncoder {
 
   /// To code the target by itself is not tried where less than this part of it is left.
   private static let hopeless = 1024
+  /// A file without a layout is tried by itself up to this size, whatever the base is good for.
+  private static let smallText = 2 << 20
   /// Nor is it for a larger file with a layout: it takes minutes, and what is known of those is worth more but where
   /// they hold little else than blocks of noise that come again.
   private static let smallLibrary = 8 << 20
@@ -124,7 +137,9 @@ package enum DeltaEncoder {
   private static let tuningSteps = 1000
 
   private static func tunes(_ pair: PreparedPair) -> Bool {
-    pair.effort == .thorough && max(pair.base.count, pair.target.count) <= tunedSize
+    pair.effort == .thorough && !pair.without.contains(.tuning)
+      && max(pair.base.count, pair.target.count) <= tunedSize
+      && CoverTuning.isWorthwhile(sizes: (pair.base.count, pair.target.count), bytes: 0)
   }
 
   private struct Trial: Sendable {
@@ -168,20 +183,23 @@ package enum DeltaEncoder {
   private static func tuned(
     _ trials: [Trial], _ pair: PreparedPair, progress: @escaping @Sendable (Double) -> Void
   ) -> EncodedDelta? {
-    let sizes = trials.map { $0.delta?.bytes.count ?? .max }
-    guard tunes(pair), let index = sizes.indices.min(by: { sizes[$0] < sizes[$1] }),
-      CoverTuning.isWorthwhile(size: pair.target.count, bytes: sizes[index])
+    // The first one of the smallest; where no decoder would take any there is nothing to tune.
+    let sizes = trials.compactMap { $0.delta?.bytes.count }
+    guard tunes(pair), let size = sizes.min(),
+      let best = trials.first(where: { $0.delta?.bytes.count == size }),
+      CoverTuning.isWorthwhile(sizes: (pair.base.count, pair.target.count), bytes: size)
     else { return nil }
     let share = trialShare(pair)...coveredShare(pair)
     let meter = ProgressMeter(parts: 1, share: share, progress).places(part: 0, of: tuningSteps)
     let found = trials.flatMap { $0.found + $0.covers }
       .sorted { ($0.target, $0.count, $0.base) < ($1.target, $1.count, $1.base) }
+      .reduce(into: [Cover]()) { if $0.last != $1 { $0.append($1) } }
     let moves = CoverMoves(
       starts: pair.baseFields.starts, sizes: (pair.base.count, pair.target.count), found: found)
     let tuning = CoverTuning(
       moves: moves, book: { coded(.delta, pair, covers: $0, keepsBook: true)?.book },
       progress: { meter(Int($0 * Double(tuningSteps))) })
-    return coded(.delta, pair, covers: tuning.tuned(trials[index].covers))
+    return coded(.delta, pair, covers: tuning.tuned(best.covers))
   }
 
   /// Finds covers, first with addresses left out, then with labels that follow from the covers before.

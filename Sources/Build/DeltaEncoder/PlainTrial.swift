@@ -37,6 +37,7 @@ struct PlainTrial {
 
   private let target: [UInt8]
   private let period: Int
+  private let known: Int
   private let keepsBook: Bool
   private let without: DeltaAblation
   private let listener: (Int) -> @Sendable (Int) -> Void
@@ -44,21 +45,30 @@ struct PlainTrial {
   /// A delta, how many bits of it come before each place of the target, and what it was told.
   private typealias Pass = (delta: EncodedDelta, spent: [UInt32], repeats: [PlainRepeat])
 
-  /// Returns the smallest delta of all passes; nil where no decoder would take one.
+  /// One pass shows whether the target can be smaller than what there is: where it is so many times as large, and no
+  /// bytes come again, it will not be.
+  private static let hopeless = 2
+
+  /// Returns the smallest delta of all passes; nil where no decoder would take one, or where it seems to be no smaller
+  /// than the `known` bytes that there are already.
   ///
   /// Who `listener` gives for a part, counted from 0, is told places of the target as the part comes to them.
   static func encode(
-    _ target: [UInt8], keepsBook: Bool, without: DeltaAblation = [],
+    _ target: [UInt8], against known: Int = .max, keepsBook: Bool, without: DeltaAblation = [],
     listener: @escaping (Int) -> @Sendable (Int) -> Void
   ) -> EncodedDelta? {
     let trial = PlainTrial(
-      target: target, period: PeriodFinder.period(of: target), keepsBook: keepsBook,
+      target: target, period: PeriodFinder.period(of: target), known: known, keepsBook: keepsBook,
       without: without, listener: listener)
     return trial.smallest()
   }
 
   private func smallest() -> EncodedDelta? {
     guard let first = coded([], noise: [], .firstPass) else { return nil }
+    guard
+      first.delta.bytes.count / Self.hopeless <= known
+        || RoughSize.estimate(of: target) / RoughSize.roughness < known
+    else { return nil }
     let isSearched = target.count <= Self.searchedSize && !without.contains(.plainRepeats)
     let plain = isSearched ? plainPrices() : []
     let ways = worthwhileWays(first, plain)

@@ -2,8 +2,7 @@
 ///
 /// Never part of the format: a delta that was made without a part can only be decoded without it, and
 /// nothing in it says so. The product's encoder and decoder leave nothing out; only the benchmark does
-/// (`tools/bench delta --ablation`). What is asked while coding is asked where something rare happens,
-/// or beside a test that is made anyway.
+/// (`tools/bench delta --ablation`). What is asked while coding is a test of one word, beside the work of a byte or a bit.
 package struct DeltaAblation: OptionSet, Sendable {
   package let rawValue: UInt32
 
@@ -69,6 +68,8 @@ package struct DeltaAblation: OptionSet, Sendable {
   package static let plainGaps = DeltaAblation(rawValue: 1 << 28)
   /// Codec 3: what the mixers say is not corrected by how it turned out.
   package static let plainMaps = DeltaAblation(rawValue: 1 << 29)
+  /// Covers are not tuned; with one alignment (`EncodingEffort.quick`) they never are.
+  package static let tuning = DeltaAblation(rawValue: 1 << 30)
   /// The models start without knowing anything.
   package static let prior = DeltaAblation(rawValue: 1 << 31)
 

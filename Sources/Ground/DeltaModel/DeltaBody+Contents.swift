@@ -362,15 +362,21 @@ private struct ForetoldBlock: Equatable {
 }
 
 /// Covers in the order of the target, for finding those of a unit.
-struct CoverOrder {
+package struct CoverOrder {
   private let covers: [Cover]
 
-  init(_ covers: [Cover]) { self.covers = covers }
+  /// Takes covers that ascend in the target.
+  package init(_ covers: [Cover]) { self.covers = covers }
+
+  /// How many covers begin before `place` of the target.
+  ///
+  /// - Complexity: O(log n).
+  package func count(startingBefore place: Int) -> Int { count { $0.target < place } }
 
   /// Indices of the covers that have bytes of `range`.
   func overlapping(_ range: Range<Int>) -> Range<Int> {
     let first = count { $0.targetEnd <= range.lowerBound }
-    let last = count { $0.target < range.upperBound }
+    let last = count(startingBefore: range.upperBound)
     return first..<max(first, last)
   }
 

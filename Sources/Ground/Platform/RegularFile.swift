@@ -32,12 +32,12 @@ package enum RegularFile {
   /// Puts `bytes` under the name `path` in one step: readers see the old file or the new one, whole.
   ///
   /// The new content is on the device before the name is, and the name is before this returns. On
-  /// failure the old file is untouched and nothing is left behind.
+  /// failure the old file is untouched and nothing is left behind. A symbolic link is replaced, not followed.
   package static func replace(
     _ path: String, with bytes: [UInt8], mode: UInt32 = 0o644
   ) throws(Refusal) {
-    let temporary = "\(path).\(getpid()).tmp"
     try requireReplaceable(path)
+    let temporary = "\(path).\(getpid()).tmp"
     do throws(SystemError) {
       do throws(SystemError) {
         let file = try FileDescriptor.open(
@@ -56,6 +56,21 @@ package enum RegularFile {
       try directory.synchronize(parent(of: path))
     } catch {
       throw error.refusal
+    }
+  }
+
+  /// Refuses what `replace` would refuse of `path` whatever the bytes, and a `path` that leads to one of `inputs`, by
+  /// whatever name: what takes long is not done for nothing, and no input is lost.
+  package static func requireOutput(_ path: String, besides inputs: [String]) throws(Refusal) {
+    try requireReplaceable(path)
+    // SAFETY: the path is NUL-terminated for the call.
+    guard unsafe access(parent(of: path), W_OK) == 0 else {
+      throw SystemError.last("open", path).refusal
+    }
+    guard let own = identity(path) else { return }
+    for input in inputs where identity(input).map({ $0 == own }) ?? false {
+      throw Refusal(
+        .path, "'\(path)' is one of the inputs", hint: "give the output another name")
     }
   }
 
@@ -94,14 +109,30 @@ package enum RegularFile {
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
-  /// A device or a pipe that was named by mistake (`/dev/null`) must survive it.
+  /// A device or a pipe that was named by mistake (`/dev/null`) must survive it, and so must a link to one, or among the
+  /// devices (`/dev/stdout`).
   private static func requireReplaceable(_ path: String) throws(Refusal) {
     var status = stat()
-    // SAFETY: `status` is ours and of the right type; the path is NUL-terminated for the call.
+    // SAFETY: `status` is ours and of the right type; the path is NUL-terminated for the calls.
     guard unsafe lstat(path, &status) == 0 else { return }
-    guard [S_IFREG, S_IFLNK].contains(status.st_mode & S_IFMT) else {
+    if status.st_mode & S_IFMT == S_IFLNK {
+      let isAmongDevices = parent(of: path) == "/dev" || path.hasPrefix("/proc/")
+      guard !isAmongDevices else {
+        throw Refusal(.path, "'\(path)' is not a regular file and is not replaced")
+      }
+      guard unsafe stat(path, &status) == 0 else { return }
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
       throw Refusal(.path, "'\(path)' is not a regular file and is not replaced")
     }
+  }
+
+  /// Which file `path` leads to: device and number; nil if it leads to none.
+  private static func identity(_ path: String) -> [UInt64]? {
+    var status = stat()
+    // SAFETY: `status` is ours and of the right type; the path is NUL-terminated for the call.
+    guard unsafe stat(path, &status) == 0 else { return nil }
+    return [UInt64(status.st_dev), UInt64(status.st_ino)]
   }
 
   private static func translate(_ error: SystemError, path: String, limit: Int) -> Refusal {

@@ -34,7 +34,8 @@ struct AblationCommand: ParsableCommand {
     let whole = try measure(base, target, without: [])
     var parts: [JSON] = []
     if !json { print("with all parts        \(whole) bytes") }
-    for (name, part) in base.isEmpty ? DeltaAblation.plainParts : DeltaAblation.parts {
+    let tuning = effort == .quick ? [] : [("tuning", DeltaAblation.tuning)]
+    for (name, part) in base.isEmpty ? DeltaAblation.plainParts : DeltaAblation.parts + tuning {
       let size = try measure(base, target, without: part)
       parts.append(.object([("name", .string(name)), ("delta", .integer(Int64(size)))]))
       if !json { print("without \(name): \(size) bytes, \(size - whole) more") }

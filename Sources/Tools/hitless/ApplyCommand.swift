@@ -38,6 +38,7 @@ struct ApplyCommand: ReportsJSON {
   var json = false
 
   func run() throws {
+    try RegularFile.requireOutput(output, besides: [file])
     let patch = try options.verify(file, for: host)
     let image = try Inputs.image(base)
     let number = try patch.component(from: image)

@@ -25,6 +25,7 @@ struct DeltaDecodeCommand: ReportsJSON {
 
   func run() throws {
     let limit = Int(DeltaLimits.largestTarget)
+    try RegularFile.requireOutput(output, besides: [delta])
     let old = try RegularFile.read(base, limit: limit)
     let bytes = try RegularFile.read(delta, limit: limit + Int(DeltaLimits.largestTables))
     let file = try decoding { () throws(FormatError) in try DeltaFile(parsing: bytes) }

@@ -33,6 +33,7 @@ struct DeltaEncodeCommand: ReportsJSON {
   var json = false
 
   func run() throws {
+    try RegularFile.requireOutput(output, besides: [pair.base, pair.target])
     let (old, new) = try pair.read()
     let encoded = pair.encode(old, new)
     let file = DeltaFile(base: image(of: old), target: image(of: new), delta: encoded.bytes)

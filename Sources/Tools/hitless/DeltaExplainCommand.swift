@@ -52,14 +52,10 @@ struct DeltaExplainCommand: ReportsJSON {
   @Flag(help: "Print the result as one JSON object.")
   var json = false
 
-  func validate() throws {
-    let inputs = [pair.base, pair.target]
-    for path in [html, svg].compactMap({ $0 }) where inputs.contains(path) {
-      throw ValidationError("'\(path)' is one of the inputs; give the picture another name")
-    }
-  }
-
   func run() throws {
+    for path in [html, svg].compactMap({ $0 }) {
+      try RegularFile.requireOutput(path, besides: [pair.base, pair.target])
+    }
     let (old, new) = try pair.read()
     let encoded = pair.encode(old, new, keepsBook: true)
     let report = DeltaReport(

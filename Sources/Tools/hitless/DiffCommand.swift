@@ -84,12 +84,10 @@ struct DiffCommand: ReportsJSON {
       throw ValidationError("give the modules in pairs, the old build and the new one")
     }
     guard !keys.isEmpty else { throw ValidationError("name a private key with '--key'") }
-    guard !(files + keys).contains(output) else {
-      throw ValidationError("'\(output)' is one of the inputs; give the patch another name")
-    }
   }
 
   func run() throws {
+    try RegularFile.requireOutput(output, besides: files + keys)
     let request = try request()
     let patch = try PatchBuilder.build(request) { module, fraction in
       Console.progress("encoding \(module)", fraction)
