@@ -29,6 +29,77 @@ struct MatrixTests {
     try failOnTrial(language, failure, plan)
   }
 
+  /// In such a batch both have flows, and stable's come first.
+  @Test(arguments: Failure.common.filter { [.segv, .abort, .overflow, .loop].contains($0) })
+  func `a canary of flows that fails is left at once, and no packet is lost`(
+    failure: Failure
+  ) throws {
+    var plan = RolloutPlan()
+    plan.kind = .flows
+    plan.steps = RolloutPlan.steps(.flows, first: .share(60_000), later: [RolloutPlan.all])
+    try failOnTrial(.c, failure, plan)
+  }
+
+  /// readelf knows the build-id of the file, nm where its functions are, and objdump the instruction.
+  @Test func `the report of a fault says where, as other tools understand it`() throws {
+    let report = try self.report(of: .ill)
+    let place = try #require(report.place)
+    let notes = try run("/usr/bin/readelf", ["-n", report.file]).output
+    let buildID = place.buildID.map { String(format: "%02x", $0) }.joined()
+    #expect(buildID.count == 40 && notes.contains("Build ID: \(buildID)"))
+    #expect(try Self.isConsistent(place, report.file))
+    let listing = try run(
+      "/usr/bin/objdump",
+      [
+        "-d", "--start-address=\(place.offset)", "--stop-address=\(place.offset + 4)", report.file,
+      ]
+    ).output
+    #if arch(x86_64)
+    #expect(listing.contains("ud2"), "\(listing)")
+    #endif
+  }
+
+  @Test func `the report of a fault names who had called what failed`() throws {
+    let report = try self.report(of: .overflow)
+    #expect(report.frames.count > 1)
+    for frame in report.frames {
+      #expect(try Self.isConsistent(frame, report.file), "\(frame)")
+    }
+    #expect(report.frames.first?.symbol?.hasPrefix("descend") == true, "\(report.frames)")
+  }
+
+  /// What the agent says of a candidate that has failed, and the candidate's file.
+  private typealias Report = (
+    place: FaultPlace?, frames: [FaultPlace], file: String, directory: TemporaryDirectory
+  )
+
+  private func report(of failure: Failure) throws -> Report {
+    let directory = try TemporaryDirectory()
+    let image = try FaultyModule.image(2, failure)
+    let file = try directory.write("candidate.so", image)
+    let node = try GuardedNode(workers: 1)
+    _ = try node.agent.activate(try node.install(image))
+    try node.load(trigger: [0])
+    expectFault(node, failure, .rolledBack)
+    let report = try #require(node.agent.lastFault)
+    return (report.place, report.frames, file, directory)
+  }
+
+  /// Whether the function that a place names, and how far it is, are where the place is.
+  private static func isConsistent(_ place: FaultPlace, _ file: String) throws -> Bool {
+    let parts = (place.symbol ?? "").components(separatedBy: "+0x")
+    guard parts.count == 2, let distance = UInt64(parts[1], radix: 16) else { return false }
+    let symbols = try run("/usr/bin/nm", ["--defined-only", file]).output
+    return symbols.split(separator: "\n").contains { line in
+      let words = line.split(separator: " ")
+      guard words.count == 3, words[2] == parts[0], let start = UInt64(words[0], radix: 16) else {
+        return false
+      }
+      // A return address is named by the call before it.
+      return (0...1).contains(place.offset - start - distance)
+    }
+  }
+
   private func failOnTrial(
     _ language: Language, _ failure: Failure, _ plan: RolloutPlan?
   ) throws {
