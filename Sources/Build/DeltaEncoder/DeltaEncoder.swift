@@ -79,8 +79,8 @@ package enum DeltaEncoder {
       isWorthTrying || leastByItself < smallest.bytes.count || mayFollowByItself(pair, smallest)
     else { return smallest }
     let plain = PlainTrial.encode(
-      pair.target, against: smallest.bytes.count, keepsBook: pair.keepsBook,
-      without: pair.without
+      pair.target, against: smallest.bytes.count, least: leastByItself,
+      keepsBook: pair.keepsBook, without: pair.without
     ) {
       meter.places(part: wholes + $0, of: pair.target.count)
     }
@@ -115,11 +115,11 @@ package enum DeltaEncoder {
 
   /// To code the target by itself is not tried where less than this part of it is left.
   private static let hopeless = 1024
-  /// A file without a layout is tried by itself up to this size, whatever the base is good for.
-  private static let smallText = 2 << 20
   /// Nor is it for a larger file with a layout: it takes minutes, and what is known of those is worth more but where
   /// they hold little else than blocks of noise that come again.
   private static let smallLibrary = 8 << 20
+  /// A file without a layout is tried up to this size, whatever the base is good for.
+  private static let smallText = 2 << 20
 
   /// How far all is when the last delta is made and has yet to be compared.
   private static let finishedShare = 0.98

@@ -37,7 +37,9 @@ struct PlainTrial {
 
   private let target: [UInt8]
   private let period: Int
+  /// How many bytes there are already, and how many the target takes at least, roughly.
   private let known: Int
+  private let least: Int
   private let keepsBook: Bool
   private let without: DeltaAblation
   private let listener: (Int) -> @Sendable (Int) -> Void
@@ -50,25 +52,24 @@ struct PlainTrial {
   private static let hopeless = 2
 
   /// Returns the smallest delta of all passes; nil where no decoder would take one, or where it seems to be no smaller
-  /// than the `known` bytes that there are already.
+  /// than the `known` bytes that there are already; it takes `least` bytes at least, roughly.
   ///
   /// Who `listener` gives for a part, counted from 0, is told places of the target as the part comes to them.
   static func encode(
-    _ target: [UInt8], against known: Int = .max, keepsBook: Bool, without: DeltaAblation = [],
+    _ target: [UInt8], against known: Int = .max, least: Int = 0, keepsBook: Bool,
+    without: DeltaAblation = [],
     listener: @escaping (Int) -> @Sendable (Int) -> Void
   ) -> EncodedDelta? {
     let trial = PlainTrial(
-      target: target, period: PeriodFinder.period(of: target), known: known, keepsBook: keepsBook,
+      target: target, period: PeriodFinder.period(of: target), known: known, least: least,
+      keepsBook: keepsBook,
       without: without, listener: listener)
     return trial.smallest()
   }
 
   private func smallest() -> EncodedDelta? {
     guard let first = coded([], noise: [], .firstPass) else { return nil }
-    guard
-      first.delta.bytes.count / Self.hopeless <= known
-        || RoughSize.estimate(of: target) / RoughSize.roughness < known
-    else { return nil }
+    guard first.delta.bytes.count / Self.hopeless <= known || least < known else { return nil }
     let isSearched = target.count <= Self.searchedSize && !without.contains(.plainRepeats)
     let plain = isSearched ? plainPrices() : []
     let ways = worthwhileWays(first, plain)
