@@ -227,8 +227,7 @@ struct CoverTuningTests {
     #expect(try header.decodeBody(of: with.bytes, base: base).elementsEqual(target))
   }
 
-  /// Of so many pieces no decoder takes a delta: each makes it look at another page of the base.
-  @Test func `a pair of which no alignment is taken is coded without covers`() throws {
+  @Test func `pieces of the base in another order, again and again, come back`() throws {
     var generator = SeededGenerator(seed: 28)
     let pieces = (0..<4096).map { _ in generator.bytes(32) }
     let target = (0..<3).flatMap { _ in pieces.shuffled(using: &generator).flatMap { $0 } }
