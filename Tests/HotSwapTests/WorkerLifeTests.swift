@@ -115,7 +115,7 @@ struct WorkerLifeTests {
     let isOver = Box(false)
     let threads = (0..<64).map { number in
       PinnedThread(onProcessor: UInt32(number % 2)) { [domain] in
-        var life = WorkerLife(seed: UInt64(number) + 1, domain)
+        var life = WorkerLife(seed: UInt64(number) + 1, dies: number % 8 == 5, domain)
         life.run { isOver.value }
         let outcome = life
         state.withLock { state in
@@ -144,7 +144,7 @@ struct WorkerLifeTests {
     domain.endWorkersWithoutThread()
     let (torn, batches, deaths, failures) = state.withLock { $0 }
     #expect(torn == 0 && failures == 0)
-    #expect(swaps > 1 && batches > 64 && deaths > 0)
+    #expect(swaps > 1 && batches > 64 && deaths == 8)
     #expect(domain.workerCount == 0 && domain.endedWorkerCount == UInt64(deaths))
     #expect(domain.overdueGenerationCount == 0)
     print("workers: \(swaps) swaps, \(batches) batches, \(deaths) died")
@@ -185,14 +185,16 @@ struct WorkerLifeTests {
 /// What one thread does that is a worker now and then.
 private struct WorkerLife {
   private var random: UInt64
+  private let dies: Bool
   private let domain: SwapDomain
   private(set) var batches = 0
   private(set) var torn = 0
   private(set) var failures = 0
   private(set) var isDead = false
 
-  init(seed: UInt64, _ domain: SwapDomain) {
+  init(seed: UInt64, dies: Bool, _ domain: SwapDomain) {
     random = seed &* 0x9e37_79b9_7f4a_7c15
+    self.dies = dies
     self.domain = domain
   }
 
@@ -203,21 +205,22 @@ private struct WorkerLife {
     return random % limit
   }
 
-  /// Until `isOver`, or until it dies as one in eight does at its end: without a word, in the middle of a batch.
+  /// Until `isOver`; one that `dies` does so in its last life, without a word, in the middle of a batch.
   mutating func run(until isOver: () -> Bool) {
     while true {
+      let isLast = isOver()
       guard let worker = unsafe try? domain.registerWorker(name: "one of many") else {
         failures += 1
         return
       }
       for _ in 0..<next(below: 40) { unsafe batch(worker) }
-      if isOver() && next(below: 8) == 0 {
+      if isLast && dies {
         _ = unsafe hitless_enter(worker)
         isDead = true
         return
       }
       if unsafe (try? domain.unregisterWorker(worker)) == nil { failures += 1 }
-      if isOver() { return }
+      if isLast { return }
     }
   }
 
