@@ -51,7 +51,7 @@ struct DeltaRoundTripTests {
   @Test func `an unrelated text is coded by itself`() throws {
     let text = (0..<400).map { "line \($0) of a text that repeats itself\n" }.joined()
     let delta = try expectRoundTrip(Array(repeating: 7, count: 50), Array(text.utf8))
-    #expect(delta.mode == "plain")
+    #expect(delta.mode == "plain" || delta.mode == "whole")
     #expect(delta.bytes.count < text.utf8.count / 8)
   }
 

@@ -10,13 +10,12 @@ struct CodeInsertModel: Sendable {
   private static let firstLength = (three: 16, two: 6)
 
   var bytes = ByteModel(kinds: 128, inputs: 16)
-  var choices = FlagModel(bits: 12, sets: 4, inputs: 3)
   private var index: InstructionIndex
   private var history = InstructionHistory()
 
   /// Start of the instruction in progress, in the bytes being coded.
   private var start = 0
-  /// Where the match goes on: in the base, or behind it in the target; nothing if `matched` is 0.
+  /// Where in the target the match goes on; nothing if `matched` is 0.
   private var match = 0
   private var matched = 0
 
@@ -33,13 +32,8 @@ struct CodeInsertModel: Sendable {
   }
 
   /// Makes room for an index of 2^`bits` places.
-  init(bits: Int, baseCount: Int) {
-    index = InstructionIndex(bits: bits, baseCount: baseCount)
-  }
-
-  /// Learns where in `section` of the base which instructions follow which.
-  mutating func learn(_ base: Span<UInt8>, section: Range<Int>) {
-    index.learn(base, section: section)
+  init(bits: Int) {
+    index = InstructionIndex(bits: bits)
   }
 
   /// Starts at `place`; `history` are the instructions before, the one in progress began at `start`.
@@ -71,22 +65,17 @@ struct CodeInsertModel: Sendable {
     }
     if kind.isWideReference && place &+ 4 <= around.end {
       let value = codeReference(
-        truth.little(place, 4), kind, at: place, around, base: base, predictor: &predictor,
-        copies: &copies, table: &table, coder: &coder)
+        truth.little(place, 4), kind, at: place, around, predictor: &predictor, copies: &copies,
+        table: &table, coder: &coder)
       return (value, 4)
     }
-    let expected = expectedByte(target, base)
+    let expected = matched > 0 ? target.byte(match) : 0
     let byte = codeByte(
       truth.count > place ? truth[place] : 0, kind, at: place, around, expected: expected,
       target: target, base: base, table: &table, coder: &coder)
     history.add(Int(byte), isMasked: kind == .relative8)
     follow(kind, hit: Int(byte) == expected)
     return (UInt64(byte), 1)
-  }
-
-  private func expectedByte(_ target: Span<UInt8>, _ base: Span<UInt8>) -> Int {
-    guard matched > 0 else { return 0 }
-    return match < base.count ? base.byte(match) : target.byte(match &- base.count)
   }
 
   private mutating func follow(_ kind: ByteKind, hit: Bool) {
@@ -120,7 +109,7 @@ struct CodeInsertModel: Sendable {
         (match, matched) = (found, Self.firstLength.two)
       }
     }
-    index.insert(history, at: index.baseCount &+ place)
+    index.insert(history, at: place)
   }
 
   private mutating func codeByte(
@@ -158,9 +147,9 @@ struct CodeInsertModel: Sendable {
       byte, contexts: contexts, kind: (k & 31) << 2 | bucket, table: &table, coder: &coder)
   }
 
-  /// Codes a reference: first whether it is the one that the match has, mapped, else the address.
+  /// Codes a reference by the address that it names.
   private mutating func codeReference(
-    _ value: UInt64, _ kind: ByteKind, at place: Int, _ around: Surroundings, base: Span<UInt8>,
+    _ value: UInt64, _ kind: ByteKind, at place: Int, _ around: Surroundings,
     predictor: inout FieldPredictor, copies: inout CopyModel, table: inout ContextTable,
     coder: inout BinaryCoder
   ) -> UInt64 {
@@ -170,35 +159,13 @@ struct CodeInsertModel: Sendable {
       guard let old = predictor.reader.target(at: place, kind: kind) else { return value }
       address = predictor.map.mapped(old).first & 0xffff_ffff
     }
-    var expected: UInt64?
-    if matched > 0, match &+ 4 <= base.count, predictor.reader.kind(at: match).plain == kind,
-      let old = predictor.reader.target(at: match, kind: kind)
-    {
-      expected = predictor.map.mapped(old).first & 0xffff_ffff
-    }
-    defer {
-      if matched > 0 {
-        match &+= 4
-        matched = expected == address ? matched &+ 4 : max(1, matched >> 1)
-      }
-    }
-    if let expected {
-      let start = ContextHash(110)
-      let contexts: InlineArray<3, ContextHash> = [
-        start.with(min(matched, 31)), start.with(history.opcode),
-        start.with(Int(truncatingIfNeeded: expected)),
-      ]
-      let isOther = choices.code(
-        expected != address, contexts: contexts, set: min(matched >> 3, 3), coder: &coder)
-      if !isOther {
-        address = expected
-        return (address &- origin) & 0xffff_ffff
-      }
+    if matched > 0 {
+      match &+= 4
+      matched = max(1, matched >> 1)
     }
     address = copies.codeNumber(
-      address, expected: expected ?? origin, width: 4, kind: 0, subject: history.opcode,
-      table: &table, coder: &coder)
-    coder.refuse(if: expected == address)
+      address, expected: origin, width: 4, kind: 0, subject: history.opcode, table: &table,
+      coder: &coder)
     return (address &- origin) & 0xffff_ffff
   }
 }

@@ -2,7 +2,7 @@ internal import CodeReferences
 
 /// In which order the contents of the target are coded.
 ///
-/// Strings and symbols come first, since others refer to them, and last what follows from the rest.
+/// That of the file, but for what follows from the rest, which comes last.
 /// Every byte of the target outside of its frame is in exactly one unit.
 struct ContentPlan: Sendable {
   /// A section, a part of one, or a gap between sections.
@@ -31,8 +31,8 @@ struct ContentPlan: Sendable {
 
   let units: [Unit]
 
-  /// Makes the plan for a target of `fileSize` bytes; `inFileOrder`, only what is derived comes out of its order.
-  init(_ layout: ElfLayout?, fileSize: Int, inFileOrder: Bool = false) {
+  /// Makes the plan for a target of `fileSize` bytes.
+  init(_ layout: ElfLayout?, fileSize: Int) {
     guard let layout else {
       units = fileSize > 0 ? [Unit(gap: 0..<fileSize)] : []
       return
@@ -48,13 +48,7 @@ struct ContentPlan: Sendable {
     }
     Self.append(place..<max(place, fileSize), nil, layout, &units)
     Self.chooseDerived(layout, &units)
-    guard !inFileOrder else {
-      self.units = units.filter { !$0.isDerived } + units.filter(\.isDerived)
-      return
-    }
-    self.units =
-      units.filter { $0.rank == 0 } + units.filter { $0.rank == 1 } + units.filter { $0.rank == 2 }
-      + units.filter { $0.rank == 3 }
+    self.units = units.filter { !$0.isDerived } + units.filter(\.isDerived)
   }
 
   /// Longer tables are coded as they are: making one takes a few times its size in memory.
@@ -120,16 +114,6 @@ extension ContentPlan.Unit {
     case .relocations, .symbols: 24
     case .dynamic, .plt: 16
     default: 8
-    }
-  }
-
-  /// Units of a lower rank come first.
-  fileprivate var rank: Int {
-    if isDerived { return 3 }
-    switch role {
-    case .strings: return 0
-    case .symbols: return 1
-    default: return 2
     }
   }
 }

@@ -38,52 +38,44 @@ package struct DeltaAblation: OptionSet, Sendable {
   package static let earlierDiagonal = DeltaAblation(rawValue: 1 << 13)
   /// Section headers are expected to be the base's.
   package static let sectionForecast = DeltaAblation(rawValue: 1 << 14)
-  /// Strings and symbols are coded where they stand in the file, not before what refers to them.
-  package static let contentOrder = DeltaAblation(rawValue: 1 << 15)
-  /// The names of symbols and files are coded like other new data.
-  package static let symbolNames = DeltaAblation(rawValue: 1 << 16)
-  /// New data that goes on as it did elsewhere has no flags of its own.
-  package static let expectedBytes = DeltaAblation(rawValue: 1 << 17)
   /// No flag stands for more than one byte of new data.
-  package static let runs = DeltaAblation(rawValue: 1 << 18)
+  package static let runs = DeltaAblation(rawValue: 1 << 15)
   /// Build ids, and hashes in the names of Rust's symbols, are coded like other bytes.
-  package static let digests = DeltaAblation(rawValue: 1 << 19)
+  package static let digests = DeltaAblation(rawValue: 1 << 16)
   /// What call frame instructions came before is not looked at.
-  package static let callFrames = DeltaAblation(rawValue: 1 << 20)
-  /// New code is not compared with all code of the base.
-  package static let codeIndex = DeltaAblation(rawValue: 1 << 21)
+  package static let callFrames = DeltaAblation(rawValue: 1 << 17)
   /// Codec 3: nothing is told by where it was before.
-  package static let plainRepeats = DeltaAblation(rawValue: 1 << 22)
+  package static let plainRepeats = DeltaAblation(rawValue: 1 << 18)
   /// Codec 3: no flag stands for more than one byte.
-  package static let plainRuns = DeltaAblation(rawValue: 1 << 23)
+  package static let plainRuns = DeltaAblation(rawValue: 1 << 19)
   /// Codec 3: nothing is said to be noise.
-  package static let plainNoise = DeltaAblation(rawValue: 1 << 24)
+  package static let plainNoise = DeltaAblation(rawValue: 1 << 20)
   /// Codec 3: what came after the same bytes before is not guessed to come again.
-  package static let plainGuesses = DeltaAblation(rawValue: 1 << 25)
+  package static let plainGuesses = DeltaAblation(rawValue: 1 << 21)
   /// Codec 3: contexts know of no table and its columns.
-  package static let plainColumns = DeltaAblation(rawValue: 1 << 26)
+  package static let plainColumns = DeltaAblation(rawValue: 1 << 22)
   /// Codec 3: contexts know of no lines, fields and words.
-  package static let plainText = DeltaAblation(rawValue: 1 << 27)
+  package static let plainText = DeltaAblation(rawValue: 1 << 23)
   /// Codec 3: contexts of the bytes before leave none of these out.
-  package static let plainGaps = DeltaAblation(rawValue: 1 << 28)
+  package static let plainGaps = DeltaAblation(rawValue: 1 << 24)
   /// Codec 3: what the mixers say is not corrected by how it turned out.
-  package static let plainMaps = DeltaAblation(rawValue: 1 << 29)
+  package static let plainMaps = DeltaAblation(rawValue: 1 << 25)
   /// Covers are not tuned; with one alignment (`EncodingEffort.quick`) they never are.
-  package static let tuning = DeltaAblation(rawValue: 1 << 30)
+  package static let tuning = DeltaAblation(rawValue: 1 << 26)
   /// The models start without knowing anything.
-  package static let prior = DeltaAblation(rawValue: 1 << 31)
+  package static let prior = DeltaAblation(rawValue: 1 << 27)
 
   /// All parts of codec 2 by name, in the order of the work.
   package static let parts: [(name: String, part: DeltaAblation)] = [
     ("label-rounds", .labelRounds), ("pruning", .pruning), ("snapping", .snapping),
     ("section-forecast", .sectionForecast), ("cover-ranks", .coverRanks),
-    ("earlier-diagonal", .earlierDiagonal), ("content-order", .contentOrder),
+    ("earlier-diagonal", .earlierDiagonal),
     ("fields", .fields), ("code-models", .codeModels),
     ("learned-addresses", .learnedAddresses), ("learned-values", .learnedValues),
     ("renamed-registers", .renamedRegisters),
-    ("rehearsal", .rehearsal), ("code-index", .codeIndex), ("derived-tables", .derivedTables),
-    ("frame-walk", .frameWalk), ("call-frames", .callFrames), ("symbol-names", .symbolNames),
-    ("expected-bytes", .expectedBytes), ("runs", .runs), ("digests", .digests),
+    ("rehearsal", .rehearsal), ("derived-tables", .derivedTables),
+    ("frame-walk", .frameWalk), ("call-frames", .callFrames),
+    ("runs", .runs), ("digests", .digests),
     ("final-mixer", .finalMixer), ("prior", .prior),
   ]
 

@@ -148,8 +148,8 @@ extension DeltaBody {
       coder.open(.newCode, place)
       let word =
         words?.codeInserted(
-          truth.word(place), at: place, around, target: output.span, base: base,
-          predictor: &predictor, table: &table, coder: &coder) ?? 0
+          truth.word(place), at: place, around, target: output.span, base: base, table: &table,
+          coder: &coder) ?? 0
       for index in 0..<4 {
         output[place &+ index] = UInt8(truncatingIfNeeded: word >> UInt32(8 &* index))
       }

@@ -49,7 +49,6 @@ extension DeltaBody {
     case .blocks: copies.blockFlags.state
     case .fields: copies.fieldFlags.state
     case .bytes: copies.byteFlags.state
-    case .codeChoices: code?.choices.state ?? TrainedState()
     case .heads: numbers.flags.state
     case .addresses: copies.addresses.state
     case .changedBytes: copies.bytes.state
@@ -58,8 +57,6 @@ extension DeltaBody {
     case .words: words?.bytes.state ?? TrainedState()
     case .renamings: copies.renamedFlags.state
     case .runs: plain.runFlags.state
-    case .names: plain.names.state
-    case .expected: plain.expectedFlags.state
     }
   }
 }
@@ -73,16 +70,13 @@ extension DeltaBody {
     covers.start(prior)
     var front = FrontMatterModel()
     front.start(prior)
-    var code = CodeInsertModel(bits: 10, baseCount: 0)
+    var code = CodeInsertModel(bits: 10)
     code.bytes.start(prior[.newCode])
-    code.choices.start(prior[.codeChoices])
-    var words = WordCode(machine: 183).map { WordModel(code: $0, bits: 10, baseCount: 0) }
+    var words = WordCode(machine: 183).map { WordModel(code: $0, bits: 10) }
     words?.bytes.start(prior[.words])
     let nothing: [UInt8] = []
     var plain = PlainInsertModel(bits: 10, base: nothing.span, indexing: [])
     plain.bytes.start(prior[.newData])
-    plain.names.start(prior[.names])
-    plain.expectedFlags.start(prior[.expected])
     var heads = NumberModel(contexts: 1)
     heads.flags.start(prior[.heads])
     return TrainedModel.allCases.map { model in
@@ -96,7 +90,6 @@ extension DeltaBody {
       case .blocks: copies.blockFlags.weights
       case .fields: copies.fieldFlags.weights
       case .bytes: copies.byteFlags.weights
-      case .codeChoices: code.choices.weights
       case .heads: heads.flags.weights
       case .addresses: copies.addresses.state.weights
       case .changedBytes: copies.bytes.state.weights
@@ -105,8 +98,6 @@ extension DeltaBody {
       case .words: words?.bytes.state.weights ?? []
       case .renamings: copies.renamedFlags.weights
       case .runs: plain.runFlags.weights
-      case .names: plain.names.state.weights
-      case .expected: plain.expectedFlags.weights
       }
     }
   }

@@ -95,8 +95,7 @@ package struct DeltaBody: ~Copyable {
       from: fields.layout ?? .none, to: front.layout ?? .none,
       counterparts: front.counterparts(fields.layout?.sections.count ?? 0),
       positions: PositionMap(covers, baseSize: base.count))
-    plan = ContentPlan(
-      front.layout, fileSize: size, inFileOrder: coder.without.contains(.contentOrder))
+    plan = ContentPlan(front.layout, fileSize: size)
     let bits = tableBits ?? header.tableBits
     table = ContextTable(bits: bits)
     copies = CopyModel(bits: bits + 1)
@@ -106,12 +105,12 @@ package struct DeltaBody: ~Copyable {
       indexing: inserted > Self.indexedInserts ? Self.data(of: fields, base.count) : [])
     let knowsCode = !coder.without.contains(.codeModels)
     if knowsCode && front.layout?.machine == 62 {
-      code = CodeInsertModel(bits: bits + 1, baseCount: base.count)
+      code = CodeInsertModel(bits: bits + 1)
     } else {
       code = nil
     }
     words = (knowsCode ? front.layout : nil).flatMap { WordCode(machine: $0.machine) }
-      .map { WordModel(code: $0, bits: bits + 1, baseCount: base.count) }
+      .map { WordModel(code: $0, bits: bits + 1) }
     predictor = FieldPredictor(
       map: map, reader: FieldReader(fields), base: base, without: coder.without)
     loadLimit =
@@ -166,23 +165,6 @@ package struct DeltaBody: ~Copyable {
   private func put(_ bytes: [UInt8], at start: Int, in output: inout MutableSpan<UInt8>) {
     for (index, byte) in bytes.enumerated() where start + index < output.count {
       output[start + index] = byte
-    }
-  }
-
-  /// So many bytes of the base's code are worth an index for each byte of new code.
-  private static let indexedPerInsert = 256
-
-  /// Lets the models of new code learn where in the base which instructions follow which, if there is
-  /// enough new code to make up for the time.
-  mutating func learn(_ base: Span<UInt8>, newCode: Int) {
-    guard newCode > Self.indexedInserts, let layout = predictor.map.oldIfAny else { return }
-    let all = layout.extents.reduce(0) {
-      $0 + (layout.role($1.section).isCode ? $1.range.count : 0)
-    }
-    guard newCode >= all / Self.indexedPerInsert else { return }
-    for extent in layout.extents where layout.role(extent.section).isCode {
-      code?.learn(base, section: extent.range)
-      words?.learn(base, section: extent.range)
     }
   }
 

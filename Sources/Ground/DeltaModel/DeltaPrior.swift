@@ -46,17 +46,14 @@ package enum TrainedModel: Int, CaseIterable, Sendable {
   case blocks = 6
   case fields = 7
   case bytes = 8
-  case codeChoices = 9
-  case heads = 10
-  case addresses = 11
-  case changedBytes = 12
-  case newData = 13
-  case newCode = 14
-  case words = 15
-  case renamings = 16
-  case runs = 17
-  case names = 18
-  case expected = 19
+  case heads = 9
+  case addresses = 10
+  case changedBytes = 11
+  case newData = 12
+  case newCode = 13
+  case words = 14
+  case renamings = 15
+  case runs = 16
 }
 
 extension FlagModel {
@@ -130,10 +127,7 @@ extension DeltaBody {
     numbers.flags.start(prior[.heads])
     plain.bytes.start(prior[.newData])
     plain.runFlags.start(prior[.runs])
-    plain.names.start(prior[.names])
-    plain.expectedFlags.start(prior[.expected])
     code?.bytes.start(prior[.newCode])
-    code?.choices.start(prior[.codeChoices])
     words?.bytes.start(prior[.words])
   }
 }

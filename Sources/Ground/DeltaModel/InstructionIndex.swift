@@ -76,26 +76,12 @@ struct InstructionIndex: Sendable {
   private var threes: [UInt32]
   private var twos: [UInt32]
   private let shift: UInt64
-  let baseCount: Int
 
   /// Makes room for 2^`bits` places each.
-  init(bits: Int, baseCount: Int) {
+  init(bits: Int) {
     threes = Array(repeating: 0, count: 1 << bits)
     twos = Array(repeating: 0, count: 1 << bits)
     shift = UInt64(64 - bits)
-    self.baseCount = baseCount
-  }
-
-  /// Enters all instructions of `section` of the base.
-  mutating func learn(_ base: Span<UInt8>, section: Range<Int>) {
-    var history = InstructionHistory()
-    var place = section.lowerBound
-    while place < section.upperBound {
-      let instruction = X86Instruction(base, at: place, end: section.upperBound)
-      history.add(instruction, of: base, at: place)
-      place &+= instruction.count
-      insert(history, at: place)
-    }
   }
 
   /// Where instructions went on that look like the last two or three.

@@ -14,8 +14,6 @@ struct PlainInsertModel: Sendable {
   /// Bytes that one flag can stand for, and how long a match must be for that.
   package static let runCount = 64
   private static let sureLength = 32
-  /// From this length of a match on, a flag says whether the next byte is that which follows it.
-  private static let likelyLength = 8
 
   var bytes = ByteModel(kinds: 128, inputs: 23)
   /// For a hash of five bytes where they were last seen: in the base, or behind it in the target.
@@ -25,11 +23,6 @@ struct PlainInsertModel: Sendable {
   private var match = 0
   private var matched = 0
   private var text = TextWalk()
-  var expectedFlags = FlagModel(bits: 16, sets: 8, inputs: 7)
-  /// One bit per such flag, the last one lowest.
-  private var hits = 0
-  /// The names of symbols and files: text without lines or columns.
-  var names = ByteModel(kinds: 4, inputs: 15)
   var runFlags = FlagModel(bits: 10, sets: 1, inputs: 3)
   /// One bit per flag for a run, the last one lowest.
   private var runs = 0
@@ -91,18 +84,9 @@ struct PlainInsertModel: Sendable {
     findMatch(place, target: target, base: base)
     let expected = matched > 0 ? expected(target, base: base) : 0
     let length = min(matched, Self.lengthLimit)
-    let isLikely = length >= Self.likelyLength && !coder.without.contains(.expectedBytes)
-    var result = UInt8(truncatingIfNeeded: expected)
-    if !isLikely
-      || !codeIsExpected(
-        byte == result, at: place, traits, expected: expected, length: length, target: target,
-        base: base, coder: &coder)
-    {
-      result = codeByte(
-        byte, at: place, traits, expected: expected, length: length, target: target, base: base,
-        table: &table, coder: &coder)
-      coder.refuse(if: isLikely && Int(result) == expected)
-    }
+    let result = codeByte(
+      byte, at: place, traits, expected: expected, length: length, target: target, base: base,
+      table: &table, coder: &coder)
     if matched > 0 && Int(result) == expected {
       match &+= 1
       matched &+= 1
@@ -110,30 +94,6 @@ struct PlainInsertModel: Sendable {
       matched = 0
     }
     text.add(result, at: place)
-    return result
-  }
-
-  /// Codes whether the byte at `place` is that which follows the match.
-  private mutating func codeIsExpected(
-    _ isExpected: Bool, at place: Int, _ traits: Traits, expected: Int, length: Int,
-    target: Span<UInt8>, base: Span<UInt8>, coder: inout BinaryCoder
-  ) -> Bool {
-    let word = Int(target.word(place &- 4))
-    let beside = base.byte(place &+ traits.diagonal)
-    let role = traits.role
-    let start = ContextHash(53)
-    let contexts: InlineArray<7, ContextHash> = [
-      start.with(role << 8 | length),
-      start.with(expected << 8 | min(length, 15)).with(role),
-      start.with(hits & 0xff).with(role),
-      start.with(word >> 8).with(expected),
-      start.with(Int(truncatingIfNeeded: text.word)).with(expected),
-      start.with(hits & 0xf).with(min(length >> 2, 7)).with(beside == expected ? 1 : 0),
-      start.with(word >> 16).with(expected << 1 | hits & 1),
-    ]
-    let result = expectedFlags.code(
-      isExpected, contexts: contexts, set: min(length >> 2, 7), coder: &coder)
-    hits = hits << 1 | (result ? 1 : 0)
     return result
   }
 
@@ -196,14 +156,6 @@ struct PlainInsertModel: Sendable {
     target: Span<UInt8>, base: Span<UInt8>, table: inout ContextTable, coder: inout BinaryCoder
   ) -> UInt8 {
     let bucket = length == 0 ? 0 : length < 16 ? 1 : length < 31 ? 2 : 3
-    guard traits.role != Int(SectionRole.strings.rawValue) || coder.without.contains(.symbolNames)
-    else {
-      return names.code(
-        byte,
-        contexts: nameContexts(
-          at: place, traits, expected: expected, length: length, target: target, base: base),
-        kind: bucket, table: &table, coder: &coder)
-    }
     let word = Int(target.word(place &- 4))
     let one = word >> 24
     let period = traits.period
@@ -242,34 +194,6 @@ struct PlainInsertModel: Sendable {
     ]
     return bytes.code(
       byte, contexts: contexts, kind: role << 2 | bucket, table: &table, coder: &coder)
-  }
-
-  private func nameContexts(
-    at place: Int, _ traits: Traits, expected: Int, length: Int, target: Span<UInt8>,
-    base: Span<UInt8>
-  ) -> InlineArray<15, ContextHash> {
-    let word = Int(target.word(place &- 4))
-    let one = word >> 24
-    let beside = base.byte(place &+ traits.diagonal)
-    let letters = Int(truncatingIfNeeded: text.word)
-    let before = Int(truncatingIfNeeded: text.wordBefore)
-    return [
-      ContextHash(81).with(one),
-      ContextHash(82).with(word >> 16),
-      ContextHash(83).with(word >> 8),
-      ContextHash(84).with(word),
-      ContextHash(85).with(word).with(target.byte(place &- 5)),
-      ContextHash(86).with(word).with(target.byte(place &- 5) << 8 | target.byte(place &- 6)),
-      ContextHash(87).with(expected << 8 | length),
-      ContextHash(88).with(expected << 8 | one).with(min(length, 3)),
-      ContextHash(89).with(beside << 8 | one),
-      ContextHash(90).with(beside << 8 | base.byte(place &+ traits.diagonal &+ 1)).with(length),
-      ContextHash(91).with(letters),
-      ContextHash(92).with(letters).with(one),
-      ContextHash(93).with(letters).with(before),
-      ContextHash(94).with(before).with(one),
-      ContextHash(95).with(expected << 8 | beside).with(one),
-    ]
   }
 
   private mutating func findMatch(_ place: Int, target: Span<UInt8>, base: Span<UInt8>) {

@@ -44,10 +44,10 @@ enum Rehearsal {
 extension DeltaBody {
   /// Lets the models of new code run over code of the base as if they coded it.
   mutating func rehearse(_ base: Span<UInt8>) {
-    guard let layout = predictor.map.oldIfAny, code != nil || words != nil else { return }
+    guard let layout = predictor.map.oldIfAny, code != nil || words != nil,
+      !coder.without.contains(.rehearsal)
+    else { return }
     let (centers, inserted) = insertions()
-    if !coder.without.contains(.codeIndex) { learn(base, newCode: inserted) }
-    guard !coder.without.contains(.rehearsal) else { return }
     let windows = Rehearsal.windows(centers, inserted: inserted, baseSize: base.count)
     coder.isRehearsing = true
     for window in windows {
@@ -115,7 +115,7 @@ extension DeltaBody {
       while place &+ 4 <= window.upperBound {
         _ = words?.codeInserted(
           base.word(place), at: place, around, target: base, base: base,
-          predictor: &predictor, table: &table, coder: &coder)
+          table: &table, coder: &coder)
         place &+= 4
       }
     }

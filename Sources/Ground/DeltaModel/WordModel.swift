@@ -10,21 +10,16 @@ struct WordModel: Sendable {
   var bytes = ByteModel(kinds: 64, inputs: 13)
   private let code: WordCode
   private var index: WordIndex
-  /// Where the match goes on: in the base, or behind it in the target; nothing if `matched` is 0.
+  /// Where in the target the match goes on; nothing if `matched` is 0.
   private var match = 0
   private var matched = 0
   /// What became of the registers of the words along the match.
   private var registers = WordRegisters()
 
   /// Makes room for an index of 2^`bits` places.
-  init(code: WordCode, bits: Int, baseCount: Int) {
+  init(code: WordCode, bits: Int) {
     self.code = code
-    index = WordIndex(bits: bits, baseCount: baseCount)
-  }
-
-  /// Learns where in `section` of the base which words follow which.
-  mutating func learn(_ base: Span<UInt8>, section: Range<Int>) {
-    index.learn(base, section: section, code: code)
+    index = WordIndex(bits: bits)
   }
 
   /// Forgets the match: the words that come next do not follow those before.
@@ -33,13 +28,10 @@ struct WordModel: Sendable {
   /// Codes the word at `place` of the target, which no cover has.
   mutating func codeInserted(
     _ word: UInt32, at place: Int, _ around: CodeInsertModel.Surroundings, target: Span<UInt8>,
-    base: Span<UInt8>, predictor: inout FieldPredictor, table: inout ContextTable,
-    coder: inout BinaryCoder
+    base: Span<UInt8>, table: inout ContextTable, coder: inout BinaryCoder
   ) -> UInt32 {
     if !around.isRehearsal { findMatch(place, target) }
-    let given =
-      matched > 0
-      ? expectedWord(place, around, target: target, base: base, predictor: &predictor) : 0
+    let given = matched > 0 ? target.word(match) : 0
     let mask = code.registers(given)
     let expected = matched > 0 ? registers.renamed(given, registers: mask) : 0
     let address = UInt64(place) &+ around.slide
@@ -66,30 +58,13 @@ struct WordModel: Sendable {
     }
   }
 
-  private func expectedWord(
-    _ place: Int, _ around: CodeInsertModel.Surroundings, target: Span<UInt8>, base: Span<UInt8>,
-    predictor: inout FieldPredictor
-  ) -> UInt32 {
-    guard match < base.count else { return target.word(match &- base.count) }
-    let word = base.word(match)
-    let kind = predictor.reader.kind(at: match).plain
-    guard kind.isWordReference, let old = predictor.reader.target(at: match, kind: kind) else {
-      return word
-    }
-    let mapped = predictor.map.mapped(old).first
-    let address = UInt64(place) &+ around.slide
-    let distance = UInt64(bitPattern: Int64(predictor.reader.partner(at: match)))
-    return WordCode.word(
-      kind, old: word, target: mapped, place: address, partnerPlace: address &+ distance) ?? word
-  }
-
   private mutating func findMatch(_ place: Int, _ target: Span<UInt8>) {
     let history = WordHistory(target, before: place, code: code)
     if matched == 0, let found = index.place(after: history) {
       (match, matched) = found
       registers = WordRegisters()
     }
-    index.insert(history, at: index.baseCount &+ place)
+    index.insert(history, at: place)
   }
 
   /// Codes a word that may be `expected` and stands where the base has `beside`.
@@ -193,19 +168,11 @@ struct WordIndex: Sendable {
   private var threes: [UInt32]
   private var twos: [UInt32]
   private let shift: UInt64
-  let baseCount: Int
 
-  init(bits: Int, baseCount: Int) {
+  init(bits: Int) {
     threes = Array(repeating: 0, count: 1 << bits)
     twos = Array(repeating: 0, count: 1 << bits)
     shift = UInt64(64 - bits)
-    self.baseCount = baseCount
-  }
-
-  mutating func learn(_ base: Span<UInt8>, section: Range<Int>, code: WordCode) {
-    for place in stride(from: section.lowerBound &+ 12, to: section.upperBound, by: 4) {
-      insert(WordHistory(base, before: place, code: code), at: place)
-    }
   }
 
   func place(after history: WordHistory) -> (Int, Int)? {

@@ -20,7 +20,7 @@ struct TrainPriorCommand: ParsableCommand {
   @Flag(
     help: """
       Train without the pairs of a package and measure those, for all packages in five parts, in place \
-      of writing a prior. The package is what precedes the first - followed by a digit; a64- does not count.
+      of writing a prior. The package is what precedes the first - followed by a digit; a64- and la64- do not count.
       """)
   var leaveOut = false
 
@@ -73,7 +73,9 @@ struct TrainPriorCommand: ParsableCommand {
 
   private static func package(_ path: String) -> String {
     var name = path.split(separator: "/").last.map { String($0) } ?? path
-    if name.hasPrefix("a64-") { name.removeFirst(4) }
+    for machine in ["a64-", "la64-"] where name.hasPrefix(machine) {
+      name.removeFirst(machine.count)
+    }
     return name.split(separator: "-").prefix { $0.first?.isNumber == false }.joined(separator: "-")
   }
 }

@@ -19,7 +19,7 @@ from predict import CallFrameWalk, FrameWalk, Predictor
 BLOCK = 64
 # Fewer inserted bytes than this are not worth an index of the base, nor is less new code than one byte
 # for so many of the base's code.
-INDEXED_INSERTS, INDEXED_CODE = 256, 256
+INDEXED_INSERTS = 256
 # Probability in 1/65536 that a derived table is as derived, and the bytes of its head that are coded.
 DERIVED_PROBABILITY = 60000
 HASH_HEAD = 16
@@ -49,13 +49,6 @@ class Unit:
         self.is_derived = layout.is_whole(section) and (
             self.role == elf.FRAME_HEADER
             or self.role == elf.HASHES and header.type == elf.GNU_HASH)
-
-    @property
-    def rank(self):
-        """Units of a lower rank come first."""
-        if self.is_derived:
-            return 3
-        return {elf.STRINGS: 0, elf.SYMBOLS: 1}.get(self.role, 2)
 
 
 def plan(layout, size):
@@ -88,7 +81,7 @@ def plan(layout, size):
         if unit.is_derived:
             seen.add(unit.role)
             unit.is_derived = unit.end - unit.start <= LONGEST_DERIVED
-    return sorted(units, key=lambda unit: unit.rank)
+    return sorted(units, key=lambda unit: unit.is_derived)
 
 
 def data_of(layout, size):
@@ -128,7 +121,7 @@ class Contents:
         if machine == MACHINE_X86:
             self.instructions = InstructionModel(coder, table, self.copies, self.predictor, bits, base)
         elif machine in SETS:
-            self.words = WordModel(coder, table, self.predictor, SETS[machine], bits, base)
+            self.words = WordModel(coder, table, SETS[machine], bits, base)
         self.numbers = NumberModel(1, prior.HEADS)
         self.code_model = self.instructions or self.words
 
@@ -183,19 +176,11 @@ class Contents:
         if old is None or self.code_model is None:
             return
         centers, inserted = self.insertions()
-        self.learn(old, inserted)
         for start, end in self.windows(centers, inserted):
             for first, last, section in old.extents:
                 if old.role(section) in elf.IS_CODE and max(first, start) < min(last, end):
                     slide = old.address_of(section) - old.sections[section].offset
                     self.rehearse_window(max(first, start), min(last, end), slide & MASK64)
-
-    def learn(self, old, inserted):
-        """Lets the model of new code learn where in the base which instructions follow which."""
-        code = [(start, end) for start, end, section in old.extents if old.role(section) in elf.IS_CODE]
-        if inserted > INDEXED_INSERTS and inserted >= sum(end - start for start, end in code) // INDEXED_CODE:
-            for start, end in code:
-                self.code_model.learn(start, end)
 
     def windows(self, centers, inserted):
         """Windows of the base around the places behind which code is inserted."""

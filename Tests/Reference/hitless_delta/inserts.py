@@ -3,10 +3,9 @@ new code, words and data; rehearsal")."""
 import kinds
 import prior
 from fields_x86 import instruction, kind_of_next
-from layout import MASK64, STRINGS, little
+from layout import MASK64, little
 from models import GOLDEN, MIX, ByteModel, FlagModel, context, mix, start
 from registers import WordRegisters
-from coder import check
 
 # Matches count as at most so long.
 LENGTH_LIMIT = 31
@@ -14,8 +13,6 @@ MATCH_ORDER = 5
 # How far back a match of plain bytes is looked at; bytes that one flag can stand for, from which length on.
 LOOKED_AT = 32
 RUN, SURE_LENGTH = 64, 32
-# From this length of a match on a flag says whether the next byte follows it.
-LIKELY_LENGTH = 8
 INSTRUCTION_FIRST = {3: 16, 2: 6}
 WORD_FIRST = {3: 4, 2: 1}
 TWO_FACTOR = 0x2545F4914F6CDD1D
@@ -111,9 +108,7 @@ class PlainModel:
         self.coder, self.table, self.base = coder, table, base
         self.bytes = ByteModel(128, 23, prior.NEW_DATA)
         self.run_flags = FlagModel(10, 1, 3, prior.RUNS)
-        self.names = ByteModel(4, 15, prior.NAMES)
-        self.hit_flags = FlagModel(16, 8, 7, prior.EXPECTED)
-        self.runs = self.next_run = self.hits = 0
+        self.runs = self.next_run = 0
         self.text = TextWalk()
         self.shift = 64 - bits
         # For a hash of five bytes where they were last seen: in the base, or behind it in the target.
@@ -158,14 +153,8 @@ class PlainModel:
             expected = (base[self.match] if self.match < len(base)
                         else at(target, self.match - len(base)))
         length = min(self.matched, LENGTH_LIMIT)
-        result = expected
-        if length < LIKELY_LENGTH or not self.is_expected(place, role, expected, length, diagonal, target):
-            if role == STRINGS:
-                result = self.name_byte(place, expected, length, diagonal, target)
-            else:
-                result = self.other_byte(place, role, period, offset, guess, call_frame, diagonal,
-                                         expected, length, target)
-            check(length < LIKELY_LENGTH or result != expected, "a byte that was ruled out")
+        result = self.new_byte(place, role, period, offset, guess, call_frame, diagonal, expected,
+                               length, target)
         if self.matched and result == expected:
             self.match += 1
             self.matched += 1
@@ -174,49 +163,8 @@ class PlainModel:
         self.text.add(result, place)
         return result
 
-    def is_expected(self, place, role, expected, length, diagonal, target):
-        """Whether the byte at `place` is that which follows the match."""
-        word = little(target, place - 4, 4)
-        beside = at(self.base, place + diagonal)
-        contexts = [
-            context(53, role << 8 | length),
-            context(53, expected << 8 | min(length, 15), role),
-            context(53, self.hits & 255, role),
-            context(53, word >> 8, expected),
-            context(53, self.text.word, expected),
-            context(53, self.hits & 15, min(length >> 2, 7), beside == expected),
-            context(53, word >> 16, expected << 1 | self.hits & 1),
-        ]
-        result = self.hit_flags.code(self.coder, contexts, min(length >> 2, 7))
-        self.hits = self.hits << 1 & 255 | result
-        return result
-
-    def name_byte(self, place, expected, length, diagonal, target):
-        word = little(target, place - 4, 4)
-        one = word >> 24
-        beside = at(self.base, place + diagonal)
-        letters, before = self.text.word, self.text.word_before
-        contexts = [
-            context(81, one),
-            context(82, word >> 16),
-            context(83, word >> 8),
-            context(84, word),
-            context(85, word, at(target, place - 5)),
-            context(86, word, at(target, place - 5) << 8 | at(target, place - 6)),
-            context(87, expected << 8 | length),
-            context(88, expected << 8 | one, min(length, 3)),
-            context(89, beside << 8 | one),
-            context(90, beside << 8 | at(self.base, place + diagonal + 1), length),
-            context(91, letters),
-            context(92, letters, one),
-            context(93, letters, before),
-            context(94, before, one),
-            context(95, expected << 8 | beside, one),
-        ]
-        return self.names.code(self.coder, contexts, bucket(length, 16), self.table)
-
-    def other_byte(self, place, role, period, offset, guess, call_frame, diagonal, expected, length,
-                   target):
+    def new_byte(self, place, role, period, offset, guess, call_frame, diagonal, expected, length,
+                 target):
         base = self.base
         word = little(target, place - 4, 4)
         one = word >> 24
@@ -311,9 +259,8 @@ class InstructionModel:
         self.coder, self.table, self.copies, self.predictor = coder, table, copies, predictor
         self.base = base
         self.bytes = ByteModel(128, 16, prior.NEW_CODE)
-        self.choices = FlagModel(12, 4, 3, prior.CODE_CHOICES)
         self.shift = 64 - bits
-        # What followed the last three or two instructions: in the base, or behind it in the target.
+        # Where in the target the last three or two instructions were last seen.
         self.followers = {3: {}, 2: {}}
         self.history = History()
         self.start = 0
@@ -329,15 +276,6 @@ class InstructionModel:
     def insert(self, history, place):
         for count in (3, 2):
             self.followers[count][self.slot(count, history)] = place
-
-    def learn(self, start, end):
-        """Learns which instructions of a section of the base follow which."""
-        history = History()
-        while start < end:
-            found = instruction(self.base, start, end)
-            history.add_instruction(found, self.base, start)
-            start += found.count
-            self.insert(history, start)
 
     def begin(self, data, start, place, history, is_rehearsal=False):
         """Starts at `place`, with the instructions before; the one in progress began at `start`."""
@@ -356,7 +294,7 @@ class InstructionModel:
                 if found:
                     self.match, self.matched = found, INSTRUCTION_FIRST[count]
                     break
-        self.insert(self.history, len(self.base) + place)
+        self.insert(self.history, place)
 
     def code(self, place, end, slide, diagonal, target, is_rehearsal=False):
         """What comes next at `place`: a byte, or the four of a reference; returns (value, count).
@@ -375,10 +313,7 @@ class InstructionModel:
                 kind = following
         if kind in kinds.WIDE_REFERENCES and place + 4 <= end:
             return self.reference(kind, place, slide, target if is_rehearsal else None), 4
-        expected = 0
-        if self.matched:
-            expected = (self.base[self.match] if self.match < len(self.base)
-                        else at(target, self.match - len(self.base)))
+        expected = at(target, self.match) if self.matched else 0
         byte = self.byte(kind, place, diagonal, expected, target, target[place] if is_rehearsal else None)
         self.history.add(byte, kind == kinds.RELATIVE8)
         self.follow(kind, byte == expected)
@@ -427,45 +362,24 @@ class InstructionModel:
         return self.bytes.code(self.coder, contexts, what, self.table, known)
 
     def reference(self, kind, place, slide, known):
-        """A reference: whether it is the one that the match has, mapped, else the address."""
-        fields, mapped = self.predictor.fields, self.predictor.map.mapped
+        """A reference, by the address that it names."""
         origin = place + slide + 4 + kinds.TRAILING.get(kind, 0) & MASK64
         address = None
         if known is not None:
-            old = fields.target(place, kind)
+            old = self.predictor.fields.target(place, kind)
             if old is None:
                 return little(known, place, 4)
-            address = mapped(old)[0] & 0xFFFFFFFF
-        expected = None
-        is_in_base = self.matched and self.match + 4 <= len(self.base)
-        if is_in_base and fields.kind(self.match) & 0x3F == kind:
-            old = fields.target(self.match, kind)
-            if old is not None:
-                expected = mapped(old)[0] & 0xFFFFFFFF
-        coded = self.coded_address(address, expected, origin)
+            address = self.predictor.map.mapped(old)[0] & 0xFFFFFFFF
+        coded = self.copies.number(origin & MASK64, 4, 0, self.history.opcode, address)
         if self.matched:
             self.match += 4
-            self.matched = self.matched + 4 if coded == expected else max(1, self.matched >> 1)
+            self.matched = max(1, self.matched >> 1)
         return coded - origin & 0xFFFFFFFF
-
-    def coded_address(self, known, expected, origin):
-        opcode = self.history.opcode
-        if expected is not None:
-            begin = start(110)
-            contexts = [mix(begin, min(self.matched, LENGTH_LIMIT)), mix(begin, opcode),
-                        mix(begin, expected)]
-            if not self.choices.code(self.coder, contexts, min(self.matched >> 3, 3),
-                                     None if known is None else known != expected):
-                return expected
-        guess = origin & MASK64 if expected is None else expected
-        address = self.copies.number(guess, 4, 0, opcode, known)
-        check(known is not None or address != expected, "an expected address that is coded")
-        return address
 
 
 class WordModel:
-    def __init__(self, coder, table, predictor, words, bits, base):
-        self.coder, self.table, self.predictor, self.words = coder, table, predictor, words
+    def __init__(self, coder, table, words, bits, base):
+        self.coder, self.table, self.words = coder, table, words
         self.base = base
         self.bytes = ByteModel(64, 13, prior.WORDS)
         self.shift = 64 - bits
@@ -484,10 +398,6 @@ class WordModel:
         for count in (3, 2):
             self.followers[count][slots[count]] = place
 
-    def learn(self, start, end):
-        for place in range(start + 12, end, 4):
-            self.insert(self.slots(self.base, place), place)
-
     def interrupt(self):
         self.matched = 0
 
@@ -500,9 +410,9 @@ class WordModel:
                 if self.matched == 0 and found:
                     self.match, self.matched = found, WORD_FIRST[count]
                     self.registers = WordRegisters()
-            self.insert(slots, len(self.base) + place)
+            self.insert(slots, place)
         address = place + slide & MASK64
-        given = self.expected(address, target) if self.matched else 0
+        given = little(target, self.match, 4) if self.matched else 0
         shifts = self.words.registers(given)
         expected = self.registers.renamed(given, shifts) if self.matched else 0
         result = self.word(expected, little(self.base, place + diagonal, 4),
@@ -520,20 +430,6 @@ class WordModel:
             else:
                 self.matched = 0
         return result
-
-    def expected(self, address, target):
-        if self.match >= len(self.base):
-            return little(target, self.match - len(self.base), 4)
-        word = little(self.base, self.match, 4)
-        fields = self.predictor.fields
-        kind = fields.kind(self.match) & 0x3F
-        old = fields.target(self.match, kind) if kind in kinds.WORD_REFERENCES else None
-        if old is None:
-            return word
-        mapped = self.predictor.map.mapped(old)[0]
-        partner = address + fields.partner(self.match) & MASK64
-        found = self.words.word(kind, word, mapped, address, partner)
-        return word if found is None else found
 
     def with_address(self, word, address, sign=1):
         """`word` with the address that an A64 B or BL names, in words, in the place of its distance."""

@@ -12,9 +12,9 @@ from coder import SQUASH, STRETCH_LIMIT
 SOURCES = pathlib.Path(__file__).resolve().parents[3] / "Sources/Ground/DeltaModel"
 FILES = ("DeltaPrior+FirstSlots.swift", "DeltaPrior+FirstWeights.swift")
 # Numbers of the models, in the order of the prior.
-(FRAME_FLAGS, FRAME_NUMBERS, GAPS, COUNTS, JUMPS, COURSES, BLOCKS, FIELDS, BYTES, CODE_CHOICES, HEADS, ADDRESSES,
- CHANGED_BYTES, NEW_DATA, NEW_CODE, WORDS, RENAMINGS, RUNS, NAMES, EXPECTED) = range(20)
-MODELS = 20
+(FRAME_FLAGS, FRAME_NUMBERS, GAPS, COUNTS, JUMPS, COURSES, BLOCKS, FIELDS, BYTES, HEADS, ADDRESSES,
+ CHANGED_BYTES, NEW_DATA, NEW_CODE, WORDS, RENAMINGS, RUNS) = range(17)
+MODELS = 17
 # Of models that begin without a prior.
 NOTHING = MODELS
 KEY_BITS = 18
