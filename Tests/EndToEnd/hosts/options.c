@@ -186,10 +186,15 @@ static void open_with_placed_threads(char **arguments) {
                                       .name = "qer",
                                       .module = arguments[2]};
   uint32_t index;
-  expect(hitless_agent_open(&options, &agent), HITLESS_OK, "open with placed threads");
-  expect(hitless_slot_define(agent, &slot, &index), HITLESS_OK, "define slot");
-  expect(hitless_agent_start(agent), HITLESS_STATUS_HEALTH, "start with a helper that has no time");
-  expect(hitless_agent_close(agent), HITLESS_OK, "close");
+  // An answer that is there by the time that anybody looks is taken, and a busy machine may look late.
+  int outcome = HITLESS_OK;
+  for (int round = 0; round < 50 && outcome == HITLESS_OK; round++) {
+    expect(hitless_agent_open(&options, &agent), HITLESS_OK, "open with placed threads");
+    expect(hitless_slot_define(agent, &slot, &index), HITLESS_OK, "define slot");
+    outcome = hitless_agent_start(agent);
+    expect(hitless_agent_close(agent), HITLESS_OK, "close");
+  }
+  expect(outcome, HITLESS_STATUS_HEALTH, "start with a helper that has no time");
 
   options.probe_timeout_ns = 0;
   expect(hitless_agent_open(&options, &agent), HITLESS_OK, "open with placed threads");
