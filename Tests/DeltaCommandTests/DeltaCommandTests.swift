@@ -72,7 +72,6 @@ struct DeltaCommandTests {
     #expect(try bytes("result") == [1, 2, 3])
   }
 
-  /// script(1) gives the program a terminal.
   @Test func `a delta never takes the place of an input`() throws {
     for name in ["old", "./new"] {
       #expect(try hitless("encode", "old", "new", "-o", name).status == 43)
@@ -83,15 +82,49 @@ struct DeltaCommandTests {
     #expect(try bytes("old") == base && bytes("new") == target && bytes("delta") == delta)
   }
 
+  /// script(1) gives the program a terminal.
   @Test func `progress is shown on a terminal, and only there`() throws {
-    let command = "\(try BuiltProduct.path("hitless")) delta encode old new -o delta"
-    let shown = try run("/usr/bin/script", ["-qec", command, "/dev/null"], in: directory.url)
-    #expect(shown.status == 0)
-    #expect(shown.output.contains("\rencoding: "))
-    #expect(try hitless("encode", "old", "new", "-o", "delta").errors.isEmpty)
+    try encode()
+    for (arguments, what) in [
+      ("encode old new -o other", "encoding"), ("decode old delta -o result", "decoding"),
+    ] {
+      let command = "\(try BuiltProduct.path("hitless")) delta \(arguments)"
+      let shown = try run("/usr/bin/script", ["-qec", command, "/dev/null"], in: directory.url)
+      #expect(shown.status == 0)
+      #expect(shown.output.contains("\r\(what): "))
+      #expect(shown.output.contains("\r\(what): 100 %\r\u{1b}[K"))
+      let words = arguments.split(separator: " ").map { String($0) }
+      #expect(try hitless(words).errors.isEmpty)
+    }
   }
 
-  @Test(arguments: ["encode", "explain"])
+  @Test func `what a delta file says of itself can be looked at, believed or not`() throws {
+    try encode()
+    let shown = try inspect("delta", "--json")
+    #expect(shown.status == 0)
+    let object = try #require(
+      try JSONSerialization.jsonObject(with: Data(shown.output.utf8)) as? [String: Any])
+    #expect(object["verified"] as? Bool == false && object["mode"] as? String == "delta")
+    #expect(object["codec"] as? Int == 1 && object["covers"] as? Int == 2)
+    let delta = try bytes("delta")
+    #expect(object["fileSize"] as? Int == delta.count)
+    #expect(object["delta"] as? Int == delta.count - 84)
+    for (name, whole) in [("base", base), ("target", target)] {
+      let image = try #require(object[name] as? [String: Any])
+      #expect(image["size"] as? Int == whole.count)
+      let sum = try run("/usr/bin/sha256sum", [name == "base" ? "old" : "new"], in: directory.url)
+      #expect(sum.output.hasPrefix(try #require(image["digest"] as? String)))
+    }
+    let line = "codec 1 (delta), \(delta.count - 84) bytes, 2 covers"
+    #expect(try inspect("delta").output.contains(line))
+    for count in [4, 83, 84, 85] {
+      try Data(delta.prefix(count)).write(to: file("bad"))
+      let refused = try inspect("bad")
+      #expect(refused.status == 10 && refused.errors.hasPrefix("hitless: error: 'bad'"))
+    }
+  }
+
+  @Test(arguments: ["encode", "decode", "explain"])
   func `the help of a command teaches by example`(command: String) throws {
     let help = try hitless(command, "--help")
     #expect(help.status == 0)
@@ -111,8 +144,14 @@ struct DeltaCommandTests {
     #expect(try hitless("encode", "old", "new", "-o", "delta").status == 0)
   }
 
-  private func hitless(_ arguments: String...) throws -> ProgramRun {
+  private func hitless(_ arguments: String...) throws -> ProgramRun { try hitless(arguments) }
+
+  private func hitless(_ arguments: [String]) throws -> ProgramRun {
     try run(BuiltProduct.path("hitless"), ["delta"] + arguments, in: directory.url)
+  }
+
+  private func inspect(_ arguments: String...) throws -> ProgramRun {
+    try run(BuiltProduct.path("hitless"), ["inspect"] + arguments, in: directory.url)
   }
 
   private func file(_ name: String) -> URL { directory.url.appendingPathComponent(name) }

@@ -51,10 +51,12 @@ package struct DeltaBody: ~Copyable {
 
   /// Returns what `delta`, of which `header` was read, yields from `base`.
   package static func decode(
-    _ delta: [UInt8], base: [UInt8], header: DeltaHeader, without: DeltaAblation = []
+    _ delta: [UInt8], base: [UInt8], header: DeltaHeader, without: DeltaAblation = [],
+    listener: (@Sendable (Int) -> Void)? = nil
   ) throws(FormatError) -> [UInt8] {
     var coder = BinaryCoder(decoding: delta, from: header.count)
     coder.without = without
+    coder.listener = listener
     var body = try DeltaBody(
       coder: coder, header: header, base: base, fields: FieldMap(base), known: nil)
     var output: [UInt8] = Array(repeating: 0, count: Int(header.targetSize))

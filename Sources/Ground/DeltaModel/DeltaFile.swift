@@ -32,6 +32,11 @@ package struct DeltaFile: Equatable, Sendable {
   /// The blob.
   package let delta: [UInt8]
 
+  /// Whether `bytes` begin as a delta file does.
+  package static func isMagic(_ bytes: [UInt8]) -> Bool {
+    bytes.count >= 4 && bytes.span.little(0, 4) == UInt64(magic)
+  }
+
   /// Puts a file together.
   package init(base: Image, target: Image, delta: [UInt8]) {
     self.base = base

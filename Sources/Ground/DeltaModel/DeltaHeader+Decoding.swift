@@ -3,9 +3,11 @@ package import Bytes
 extension DeltaHeader {
   /// Returns what `delta`, of which this header was read, yields from `base`.
   ///
-  /// What decoding costs has to be checked before (`DeltaLimits`).
+  /// What decoding costs has to be checked before (`DeltaLimits`). `listener` hears of places in the target
+  /// that have been reached, ascending.
   package func decodeBody(
-    of delta: [UInt8], base: [UInt8], without: DeltaAblation = []
+    of delta: [UInt8], base: [UInt8], without: DeltaAblation = [],
+    listener: (@Sendable (Int) -> Void)? = nil
   ) throws(FormatError) -> [UInt8] {
     switch mode {
     case .stored:
@@ -14,9 +16,10 @@ extension DeltaHeader {
       try reader.finish()
       return target
     case .delta, .whole:
-      return try DeltaBody.decode(delta, base: base, header: self, without: without)
+      return try DeltaBody.decode(
+        delta, base: base, header: self, without: without, listener: listener)
     case .plain:
-      return try PlainBody.decode(delta, header: self, without: without)
+      return try PlainBody.decode(delta, header: self, without: without, listener: listener)
     }
   }
 }

@@ -73,10 +73,12 @@ package struct PlainBody: ~Copyable {
 
   /// Returns what `delta`, of which `header` was read, yields.
   package static func decode(
-    _ delta: [UInt8], header: DeltaHeader, without: DeltaAblation = []
+    _ delta: [UInt8], header: DeltaHeader, without: DeltaAblation = [],
+    listener: (@Sendable (Int) -> Void)? = nil
   ) throws(FormatError) -> [UInt8] {
     var coder = BinaryCoder(decoding: delta, from: header.count)
     coder.without = without
+    coder.listener = listener
     var body = PlainBody(coder, header, places: 0)
     var output: [UInt8] = Array(repeating: 0, count: Int(header.targetSize))
     var bytes = output.mutableSpan

@@ -115,16 +115,15 @@ package enum RegularFile {
     var status = stat()
     // SAFETY: `status` is ours and of the right type; the path is NUL-terminated for the calls.
     guard unsafe lstat(path, &status) == 0 else { return }
+    let refusal = Refusal(
+      .path, "'\(path)' is not a regular file and is not replaced",
+      hint: "name a file; what is written appears there at once, whole")
     if status.st_mode & S_IFMT == S_IFLNK {
       let isAmongDevices = parent(of: path) == "/dev" || path.hasPrefix("/proc/")
-      guard !isAmongDevices else {
-        throw Refusal(.path, "'\(path)' is not a regular file and is not replaced")
-      }
+      guard !isAmongDevices else { throw refusal }
       guard unsafe stat(path, &status) == 0 else { return }
     }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw Refusal(.path, "'\(path)' is not a regular file and is not replaced")
-    }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw refusal }
   }
 
   /// Which file `path` leads to: device and number; nil if it leads to none.

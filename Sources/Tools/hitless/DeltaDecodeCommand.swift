@@ -9,7 +9,16 @@ internal import Refusal
 /// Applies a delta file.
 struct DeltaDecodeCommand: ReportsJSON {
   static let configuration = CommandConfiguration(
-    commandName: "decode", abstract: "Write the file that a delta yields from OLD.")
+    commandName: "decode", abstract: "Write the file that a delta yields from OLD.",
+    discussion: """
+      OLD has to be the very file that the delta was made from, and the result the one that it was \
+      made for: both are told by size and SHA-256, and nothing is written before that. A delta \
+      file is not signed; patches are ('hitless build').
+
+      Examples:
+        hitless delta decode qer-1.0.0.so qer.delta -o qer-1.0.1.so
+        hitless inspect qer.delta       # what it starts from, what it yields, what decoding takes
+      """)
 
   @Argument(help: ArgumentHelp("The file the delta starts from.", valueName: "old"))
   var base: String
@@ -31,8 +40,9 @@ struct DeltaDecodeCommand: ReportsJSON {
     let file = try decoding { () throws(FormatError) in try DeltaFile(parsing: bytes) }
     try check(old, file.base)
     let target = try decoding { () throws(FormatError) in
-      try DeltaDecoder.decode(file.delta, base: old)
+      try DeltaDecoder.decode(file.delta, base: old) { Console.progress("decoding", $0) }
     }
+    Console.progress("decoding", 1)
     let digest = SHA256Digest(of: target)
     guard digest.bytes == file.target.digest else {
       throw Refusal(
