@@ -82,20 +82,26 @@ struct DeltaCommandTests {
     #expect(try bytes("old") == base && bytes("new") == target && bytes("delta") == delta)
   }
 
-  /// script(1) gives the program a terminal.
   @Test func `progress is shown on a terminal, and only there`() throws {
     try encode()
     for (arguments, what) in [
-      ("encode old new -o other", "encoding"), ("decode old delta -o result", "decoding"),
+      ("encode old new -o other", "encoding: 1 %"), ("decode old delta -o result", "decoding: 0 %"),
     ] {
-      let command = "\(try BuiltProduct.path("hitless")) delta \(arguments)"
-      let shown = try run("/usr/bin/script", ["-qec", command, "/dev/null"], in: directory.url)
+      let shown = try onTerminal(arguments)
       #expect(shown.status == 0)
-      #expect(shown.output.contains("\r\(what): "))
-      #expect(shown.output.contains("\r\(what): 100 %\r\u{1b}[K"))
+      #expect(shown.output.contains("\r\(what)"))
+      #expect(shown.output.contains(": 100 %\r\u{1b}[K"))
       let words = arguments.split(separator: " ").map { String($0) }
       #expect(try hitless(words).errors.isEmpty)
     }
+  }
+
+  @Test func `a refusal in the middle of decoding stands on a line of its own`() throws {
+    try encode()
+    try Data(try bytes("delta").dropLast(30)).write(to: file("bad"))
+    let shown = try onTerminal("decode old bad -o result")
+    #expect(shown.status == 10)
+    #expect(shown.output.contains("\rdecoding: 0 %\rdecoding: 100 %\r\u{1b}[Khitless: error: "))
   }
 
   @Test func `what a delta file says of itself can be looked at, believed or not`() throws {
@@ -148,6 +154,12 @@ struct DeltaCommandTests {
 
   private func hitless(_ arguments: [String]) throws -> ProgramRun {
     try run(BuiltProduct.path("hitless"), ["delta"] + arguments, in: directory.url)
+  }
+
+  /// script(1) gives the program a terminal, to which it writes both its outputs.
+  private func onTerminal(_ arguments: String) throws -> ProgramRun {
+    let command = "\(try BuiltProduct.path("hitless")) delta \(arguments)"
+    return try run("/usr/bin/script", ["-qec", command, "/dev/null"], in: directory.url)
   }
 
   private func inspect(_ arguments: String...) throws -> ProgramRun {

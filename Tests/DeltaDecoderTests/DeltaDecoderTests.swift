@@ -2,6 +2,7 @@ import Bytes
 import DeltaDecoder
 import DeltaEncoder
 import DeltaModel
+import Platform
 import Testing
 import TestSupport
 
@@ -25,6 +26,26 @@ struct DeltaDecoderTests {
     #expect(try DeltaHeader(parsing: Self.sample.delta).coverCount > 1)
     #expect(
       try DeltaDecoder.decode(Self.sample.delta, base: Self.sample.base) == Self.sample.target)
+  }
+
+  @Test func `how far decoding is is told as it goes on, with covers and without`() throws {
+    var generator = SeededGenerator(seed: 12)
+    let base = generator.bytes(200_000, below: 40)
+    var target = base
+    for place in stride(from: 50, to: target.count, by: 5000) { target[place] ^= 1 }
+    for old in [base, []] {
+      let delta = DeltaEncoder.encode(base: old, target: target, effort: .quick)
+      #expect(delta.header.mode == (old.isEmpty ? .plain : .delta))
+      let told = Guarded<[Double]>([])
+      let decoded = try DeltaDecoder.decode(delta.bytes, base: old) { fraction in
+        told.withLock { $0.append(fraction) }
+      }
+      #expect(decoded == target)
+      let fractions = told.withLock { $0 }
+      #expect(fractions.count > 8 && fractions == fractions.sorted())
+      #expect(fractions.first ?? 1 < 0.1 && fractions.last ?? 0 > 0.85)
+      #expect(fractions.allSatisfy { (0..<1).contains($0) })
+    }
   }
 
   @Test func `no proper prefix yields the target`() {

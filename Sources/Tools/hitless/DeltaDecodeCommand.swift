@@ -40,9 +40,10 @@ struct DeltaDecodeCommand: ReportsJSON {
     let file = try decoding { () throws(FormatError) in try DeltaFile(parsing: bytes) }
     try check(old, file.base)
     let target = try decoding { () throws(FormatError) in
-      try DeltaDecoder.decode(file.delta, base: old) { Console.progress("decoding", $0) }
+      // The line goes before anything else is said, a refusal too.
+      defer { Console.progress("decoding", 1) }
+      return try DeltaDecoder.decode(file.delta, base: old) { Console.progress("decoding", $0) }
     }
-    Console.progress("decoding", 1)
     let digest = SHA256Digest(of: target)
     guard digest.bytes == file.target.digest else {
       throw Refusal(

@@ -187,7 +187,7 @@ static void open_with_placed_threads(char **arguments) {
                                       .module = arguments[2]};
   uint32_t index;
   // An answer that is there by the time that anybody looks is taken, and a busy machine may look late.
-  int outcome = HITLESS_OK;
+  hitless_status outcome = HITLESS_OK;
   for (int round = 0; round < 50 && outcome == HITLESS_OK; round++) {
     expect(hitless_agent_open(&options, &agent), HITLESS_OK, "open with placed threads");
     expect(hitless_slot_define(agent, &slot, &index), HITLESS_OK, "define slot");

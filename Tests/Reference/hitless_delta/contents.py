@@ -17,8 +17,7 @@ from predict import CallFrameWalk, FrameWalk, Predictor
 
 # Bytes of a block before it ends with the next field.
 BLOCK = 64
-# Fewer inserted bytes than this are not worth an index of the base, nor is less new code than one byte
-# for so many of the base's code.
+# Fewer inserted bytes than this are not worth an index of the base.
 INDEXED_INSERTS = 256
 # Probability in 1/65536 that a derived table is as derived, and the bytes of its head that are coded.
 DERIVED_PROBABILITY = 60000
