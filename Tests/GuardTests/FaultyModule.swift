@@ -78,21 +78,27 @@ enum FaultyModule {
       default: macros.append("-DFAILURE=\(failure.rawValue)")
       }
     }
-    if let failure, language == .swift {
-      try check(
-        run(
-          "/usr/bin/env",
-          [
-            "swiftc", "-wmo", "-c", "-O", "-parse-as-library", "-swift-version", "6",
-            "-enable-experimental-feature", "Embedded", "-Xfrontend", "-function-sections",
-            "-Xfrontend", "-disable-stack-protector", "-DFAIL_\(failure.rawValue)",
-            "-import-objc-header", fixtures + "/failure.h", "-module-name", "failure",
-            fixtures + "/failure.swift", "-o", directory.path("failure.o"),
-          ]))
-      inputs.append(directory.path("failure.o"))
+    if failure != nil, language == .swift {
+      inputs.append(try directory.write("failure.o", try failureInSwift.get()))
       macros.append("-DIN_SWIFT")
     }
     return try link(inputs, macros, in: directory)
+  }
+
+  /// The object of failure.swift, which knows all ways to fail.
+  private static let failureInSwift = Result {
+    let directory = try TemporaryDirectory()
+    try check(
+      run(
+        "/usr/bin/env",
+        [
+          "swiftc", "-wmo", "-c", "-O", "-parse-as-library", "-swift-version", "6",
+          "-enable-experimental-feature", "Embedded", "-Xfrontend", "-function-sections",
+          "-Xfrontend", "-disable-stack-protector",
+          "-import-objc-header", fixtures + "/failure.h", "-module-name", "failure",
+          fixtures + "/failure.swift", "-o", directory.path("failure.o"),
+        ]))
+    return try directory.bytes("failure.o")
   }
 
   /// Makes a module of sources and objects.

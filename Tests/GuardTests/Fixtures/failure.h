@@ -1,4 +1,5 @@
-// The ways to fail. Every function gets a number that is not known before and not zero.
+// The ways to fail, of the guard's tests and of tools/bench. Every function gets a number that is not known
+// before and not zero.
 #ifndef FAILURE_H
 #define FAILURE_H
 
@@ -6,6 +7,18 @@
 
 // Where a test maps a file that has no bytes.
 #define EMPTY_FILE 0x20000000
+
+// Those that every language has, as failure.swift is told them.
+enum failure {
+  failure_segv = 1,
+  failure_bus,
+  failure_fpe,
+  failure_ill,
+  failure_trap,
+  failure_abort,
+  failure_loop,
+  failure_overflow
+};
 
 extern void abort(void);
 extern void *memcpy(void *to, const void *from, unsigned long count);

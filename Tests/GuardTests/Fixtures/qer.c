@@ -21,10 +21,10 @@ enum { TRIGGER = 6666 };
 #define JOIN(a, b) JOIN_(a, b)
 
 #ifdef IN_SWIFT
-void fail_in_swift(uint64_t address);
-#define FAIL(address) fail_in_swift(address)
+void fail_in_swift(uint32_t failure, uint64_t number);
+#define FAIL(number) fail_in_swift(JOIN(failure_, FAILURE), number)
 #else
-#define FAIL(address) JOIN(fail_, FAILURE)(address)
+#define FAIL(number) JOIN(fail_, FAILURE)(number)
 #endif
 
 HITLESS_PATCHABLE static void process(const struct upf_qer_tables *tables, struct upf_batch *batch) {
