@@ -14,11 +14,12 @@ struct BenchTests {
       atPath: BuiltModules.path("qer", "1.0.1"), toPath: bench.path("qer.so"))
     try FileManager.default.createSymbolicLink(
       atPath: bench.path("hitless-probe"), withDestinationPath: BuiltProduct.path("hitless-probe"))
-    let figures = try Self.figures([
+    let values = try Self.values([
       "swap", "--modules", bench.path, "--quick", "--swaps", "20", "--stops", "5", "--upfd",
       try BuiltProduct.path("upfd"), "--upfd-modules", bench.path, "--restart-sessions", "500",
       "--restart-load", "2000",
     ])
+    let figures = Self.numbers(values)
     for name in ["lost", "mixed", "stop_lost", "stop_hitless_mixed_share"] {
       #expect(figures[name] == 0, "\(name)")
     }
@@ -34,6 +35,35 @@ struct BenchTests {
       #expect(figure > 0 || figure.isNaN, "\(name): \(figure)")
     }
     #expect(figures["restart_sessions"] == 500)
+    try expectEveryFault(values)
+  }
+
+  /// One figure for every way to fail, in both languages, for one worker and for two; none is larger than the worst.
+  private func expectEveryFault(_ values: [String: Any]) throws {
+    let kinds = [
+      "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGABRT", "stack overflow",
+      "endless loop",
+    ]
+    let list = try #require(values["fault_to_stable_us_p50_by_kind"] as? [[String: Any]])
+    var (found, most) = (Set<String>(), 0)
+    for entry in list {
+      let (kind, module) = (entry["kind"] as? String ?? "", entry["module"] as? String ?? "")
+      let numbers = Self.numbers(entry)
+      let (workers, samples) = (Int(numbers["workers"] ?? 0), Int(numbers["samples"] ?? 0))
+      found.insert("\(kind), \(module), \(workers)")
+      let (median, tail) = (numbers["p50"] ?? 0, numbers["p99"] ?? 0)
+      #expect(median > 0 && tail >= median, "\(entry)")
+      // A round in which one of two workers comes too late does not count.
+      #expect((workers...20 * workers).contains(samples), "\(entry)")
+      most = max(most, samples)
+    }
+    let expected = kinds.flatMap { kind in
+      ["C", "Embedded Swift"].flatMap { module in (1...2).map { "\(kind), \(module), \($0)" } }
+    }
+    #expect(found == Set(expected) && list.count == expected.count)
+    #expect(most > 20, "there was never a second worker")
+    let worst = list.compactMap { Self.numbers($0)["p50"] }.max()
+    #expect(worst == (values["fault_to_stable_us_p50_worst"] as? NSNumber)?.doubleValue)
   }
 
   @Test func `the path is measured with and without the guard, and a breaker's decision`() throws {
@@ -61,10 +91,18 @@ struct BenchTests {
 
   /// The figures by name; those are no numbers of which a busy machine has left no sample (null).
   private static func figures(_ arguments: [String]) throws -> [String: Double] {
+    numbers(try values(arguments))
+  }
+
+  private static func numbers(_ values: [String: Any]) -> [String: Double] {
+    values.mapValues { ($0 as? NSNumber)?.doubleValue ?? .nan }
+  }
+
+  /// All that is measured, by name.
+  private static func values(_ arguments: [String]) throws -> [String: Any] {
     let measured = try run(BuiltProduct.path("hitless-bench"), arguments + ["--json"])
     try #require(measured.status == 0, "\(measured.errors)")
     let parsed = try JSONSerialization.jsonObject(with: Data(measured.output.utf8))
-    let numbers = try #require(parsed as? [String: Any])
-    return numbers.mapValues { ($0 as? NSNumber)?.doubleValue ?? .nan }
+    return try #require(parsed as? [String: Any])
   }
 }

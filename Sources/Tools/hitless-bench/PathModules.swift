@@ -19,8 +19,8 @@ struct PathModules: @unchecked Sendable {
   let generations: [Generation]
   /// `generations`, in the same order, with one module replaced.
   let variants: [Generation]
-  /// The first of `generations` with one module that fails when a batch says so.
-  let failing: Generation
+  /// The first of `generations` with one module that fails as a batch says, in each language.
+  let failing: [FaultKind.Language: Generation]
   let driver: UnsafePointer<path_driver_table>
   private let driverModule: MappedModule
 
@@ -50,9 +50,14 @@ struct PathModules: @unchecked Sendable {
       modules[replaced] = try Self.map("\(directory)/path-qer-\(build)2.so", &ordinal)
       variants.append(try domain.makeGeneration(modules))
     }
-    var modules = generations[0].modules
-    modules[replaced] = try Self.map("\(directory)/path-qer-fails.so", &ordinal)
-    failing = try domain.makeGeneration(modules)
+    var failing: [FaultKind.Language: Generation] = [:]
+    for language in FaultKind.Language.allCases {
+      var modules = generations[0].modules
+      let name = "path-qer-fails-\(language).so"
+      modules[replaced] = try Self.map("\(directory)/\(name)", &ordinal)
+      failing[language] = try domain.makeGeneration(modules)
+    }
+    self.failing = failing
     _ = try domain.publish(stable: generations[0])
     self.domain = domain
     self.generations = generations

@@ -43,7 +43,7 @@ struct SwapCommand: ParsableCommand {
     var report = Report("\(count) swaps under one busy worker, batches of 32 packets")
     outcome.add(to: &report)
     let faults = FaultMeasurement(
-      modules: modules, state: try PathState(sessions: sessions), faults: min(count, 2000),
+      modules: modules, sessions: sessions, faults: min(count, 2000),
       options: measurement.options)
     try faults.run().add(to: &report)
     let stopped = try alternatives.stopping(

@@ -106,8 +106,20 @@ struct path_batch {
   uint32_t fail;
 };
 
-/// Values of `path_batch.fail`.
-enum { PATH_FAIL_FAULT = 1, PATH_FAIL_LOOP = 2 };
+/// Values of `path_batch.fail`: the numbers of Tests/GuardTests/Fixtures/failure.h.
+enum {
+  PATH_FAIL_SEGV = 1,
+  PATH_FAIL_BUS = 2,
+  PATH_FAIL_FPE = 3,
+  PATH_FAIL_ILL = 4,
+  PATH_FAIL_TRAP = 5,
+  PATH_FAIL_ABORT = 6,
+  PATH_FAIL_LOOP = 7,
+  PATH_FAIL_OVERFLOW = 8
+};
+
+/// Where `path_map_empty_file` maps a file without bytes, the access to which is a SIGBUS.
+#define PATH_EMPTY_FILE 0x20000000u
 
 /// Table of every stage's slot.
 struct path_stage_table {
@@ -166,10 +178,28 @@ struct path_usage path_state_usage(const struct path_state *state);
 /// Gives the memory back.
 void path_state_destroy(struct path_state *state);
 
+/// Where workers wait for each other, so that they fail at the same moment.
+struct path_meeting {
+  /// How many workers there are.
+  uint32_t wanted;
+  /// How many have come.
+  uint32_t arrived;
+};
+
 /// Runs one batch through slots 0 to 4 whose third stage fails as `fail` says, under the guard; returns how
 /// many nanoseconds lay between the last moment before and the first on the stable view, 0 if the batch was
 /// not run again.
-uint64_t path_fail(struct path_state *state, struct hitless_worker *worker, uint32_t fail);
+///
+/// All workers that fail together have one `meeting`; null for one alone. For an overflow the stack ends
+/// `PATH_STACK` bytes below, or less than a page more.
+uint64_t path_fail(struct path_state *state, struct hitless_worker *worker, uint32_t fail,
+                   struct path_meeting *meeting);
+
+/// Bytes of stack that an overflow has to fill.
+#define PATH_STACK 32768u
+
+/// Maps the empty file; returns 0, or -1.
+int path_map_empty_file(void);
 
 /// When one batch began (the end of the one before) and when it ended.
 struct path_interval {
