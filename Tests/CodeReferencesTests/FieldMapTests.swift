@@ -55,6 +55,25 @@ struct FieldMapTests {
     }
   }
 
+  @Test func `first bytes of fields are found as their kinds say, across pages too`() throws {
+    let map = try FieldSamples.map(FieldSamples.c)
+    var reader = FieldReader(map)
+    var fields = 0
+    for offset in stride(from: 4000, to: map.bytes.count - 64, by: 61) {
+      let count = 1 + offset % 64
+      let marks = reader.firstBytes(from: offset, count: count)
+      for index in 0..<64 {
+        let isFirst = index < count && reader.kind(at: offset + index).isFirst
+        guard isFirst == (marks >> UInt64(index) & 1 != 0) else {
+          Issue.record("\(index) bytes behind \(offset)")
+          return
+        }
+      }
+      fields += marks.nonzeroBitCount
+    }
+    #expect(fields > 10_000)
+  }
+
   @Test func `starts are numbered as they stand in the pages`() throws {
     let map = FieldMap(try FieldSamples.build())
     var number = 0

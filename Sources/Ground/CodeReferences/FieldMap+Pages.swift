@@ -90,7 +90,13 @@ extension FieldMap {
     var start = max(starts.previous(part.lowerBound) ?? range.lowerBound, range.lowerBound)
     while start < part.upperBound {
       let instruction = X86Instruction(span, at: start, end: range.upperBound)
-      instruction.write(kinds: &kinds, at: start &- base)
+      let place = start &- base
+      // What stands behind it is written afterwards, or has no kind; starts are marked for the whole page.
+      if place >= 0, place <= kinds.count &- X86Instruction.reach {
+        instruction.overwrite(kinds: &kinds, at: place)
+      } else {
+        instruction.write(kinds: &kinds, at: place)
+      }
       // PUSH imm32: which relocation the entry asks for.
       if role == .plt, span[start] == 0x68, instruction.count == 5 {
         kinds.paint(.pltIndex, at: start &+ 1 &- base, count: 4)

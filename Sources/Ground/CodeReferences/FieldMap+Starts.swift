@@ -75,7 +75,7 @@ struct CodeSweep {
     while start < range.upperBound {
       bitmap.insert(start)
       guard isAddressTaken(bytes, start) else {
-        start &+= X86Instruction(bytes, at: start, end: range.upperBound).count
+        start &+= X86Instruction.length(bytes, at: start, end: range.upperBound)
         continue
       }
       let place = address &+ UInt64(start &- range.lowerBound)

@@ -40,22 +40,35 @@ public struct FieldReader: Sendable {
     return ByteKind(rawValue: kinds[slot &<< 12 | offset & 4095])
   }
 
-  /// How many bytes from `offset` on are not the first of a field, at least as far as the page goes, and
-  /// at most `limit`, which is not below 0.
-  package mutating func runLength(at offset: Int, limit: Int) -> Int {
+  /// Which of the `count` bytes from `offset` on, at most 64, are the first of a field: a bit for each, the
+  /// lowest for that at `offset`.
+  package mutating func firstBytes(from offset: Int, count: Int) -> UInt64 {
+    let here = min(count, 4096 &- (offset & 4095))
+    let marks = firstBytes(ofPageAt: offset, count: here)
+    guard here < count else { return marks }
+    return marks | firstBytes(ofPageAt: offset &+ here, count: count &- here) &<< UInt64(here)
+  }
+
+  /// The same for bytes of one page.
+  private mutating func firstBytes(ofPageAt offset: Int, count: Int) -> UInt64 {
     let slot = (offset >> 12) & (Self.slotCount &- 1)
     if indices[slot] != offset >> 12 { load(offset >> 12, slot) }
     let kinds = kinds.span
     let start = slot << 12 | offset & 4095
-    let end = min(limit, 4096 &- (offset & 4095))
-    var count = 0
-    while count &+ 8 <= end {
-      let marks = kinds.littleEndian64(at: start &+ count) & 0x4040_4040_4040_4040
-      if marks != 0 { return count &+ (marks.trailingZeroBitCount >> 3) }
-      count &+= 8
+    var marks: UInt64 = 0
+    var place = 0
+    while place &+ 8 <= count {
+      let ones = (kinds.littleEndian64(at: start &+ place) >> 6) & 0x0101_0101_0101_0101
+      // Brings the lowest bit of each byte to the highest byte, that of the lowest byte lowest.
+      marks |= ((ones &* 0x0102_0408_1020_4080) >> 56) &<< UInt64(place)
+      place &+= 8
     }
-    while count < end && kinds[start &+ count] & ByteKind.first == 0 { count &+= 1 }
-    return count
+    while place < count {
+      let isFirst = ByteKind(rawValue: kinds[start &+ place]).isFirst
+      marks |= (isFirst ? 1 : 0) &<< UInt64(place)
+      place &+= 1
+    }
+    return marks
   }
 
   /// How many bytes after the word at `offset` its partner stands, 0 when it has none.

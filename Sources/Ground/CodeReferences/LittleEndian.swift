@@ -38,6 +38,18 @@ extension Span where Element == UInt8 {
   }
 }
 
+extension MutableSpan where Element == UInt8 {
+  /// Replaces the eight bytes at `offset`, which must be there, by `value`, lowest first.
+  @inline(__always)
+  mutating func store(_ value: UInt64, at offset: Int) {
+    // The bounds of all are checked once, and the bytes become one store.
+    precondition(offset >= 0 && offset <= count &- 8)
+    for index in 0..<8 {
+      self[offset &+ index] = UInt8(truncatingIfNeeded: value &>> (8 &* UInt64(index)))
+    }
+  }
+}
+
 extension [UInt8] {
   /// Appends the lowest `count` bytes of `value`, lowest first.
   mutating func append(littleEndian value: UInt64, count: Int) {

@@ -54,6 +54,17 @@ public struct X86Instruction: Sendable {
     }
   }
 
+  /// Returns the `count` of the instruction at `start`, and reads no more of it than that takes.
+  @inline(__always)
+  static func length(_ bytes: Span<UInt8>, at start: Int, end: Int) -> Int {
+    if start >= 0, end <= bytes.count, start <= end &- mostBytes,
+      let common = Self(common: bytes.littleEndian64(at: start))
+    {
+      return common.count
+    }
+    return Self(bytes, at: start, end: end).count
+  }
+
   /// Reads any instruction at `start`.
   @inline(never)
   private mutating func readAny(_ bytes: Span<UInt8>, at start: Int, end: Int) {

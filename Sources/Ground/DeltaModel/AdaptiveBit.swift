@@ -6,15 +6,16 @@ package enum AdaptiveBit {
   /// Nothing seen: one half.
   package static let unseen: UInt32 = 1 << 31
 
-  /// Returns `slot` after it has seen `bit`.
+  /// Returns `slot` after it has seen `bit`; its count is at most `limit`.
   @inline(__always)
-  static func updated(_ slot: UInt32, bit: Int, limit: UInt32, rates: Span<UInt32>) -> UInt32 {
+  static func updated(
+    _ slot: UInt32, bit: Int, limit: UInt32, rates: ConstantTable<UInt32>
+  ) -> UInt32 {
     let count = slot & CodingTables.countLimit
-    let probability = Int64(slot >> 10)
+    // Of ten bits, as many as the table has rates.
     let target: Int64 = bit == 0 ? 0 : (1 << 22) - 1
-    let step = ((target - probability) &* Int64(rates[Int(count)])) >> 16
-    let moved = UInt32(truncatingIfNeeded: probability &+ step)
-    return moved << 10 | (count < limit ? count + 1 : limit)
+    let step = ((target - Int64(slot >> 10)) &* Int64(unsafe rates[unchecked: Int(count)])) >> 16
+    return slot &+ UInt32(truncatingIfNeeded: step) << 10 &+ (count < limit ? 1 : 0)
   }
 
   /// Probability of a one in 1/65536, as the coder takes it: never sure.

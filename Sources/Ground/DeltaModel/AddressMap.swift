@@ -84,20 +84,16 @@ package struct AddressMap: Sendable {
     guard let section = old.section(atAddress: address) else {
       return beyond(address)
     }
-    let header = old.sections[section]
     let offset = address &- old.address(of: section)
-    guard !header.hasNoBytes else {
+    guard !old.sections[section].hasNoBytes else {
       return only(start(of: section).map { $0 &+ offset } ?? address, .unbacked)
     }
-    let place = Int(truncatingIfNeeded: header.offset &+ offset)
+    let place = Int(truncatingIfNeeded: old.sections[section].offset &+ offset)
     let index = positions.firstEnding(after: place)
-    if index < positions.segments.count {
-      let segment = positions.segments[index]
-      if Int(segment.base) <= place,
-        let found = new.address(ofOffset: place &+ Int(segment.shift))
-      {
-        return only(found, .covered)
-      }
+    if index < positions.segments.count, Int(positions.segments[index].base) <= place,
+      let found = new.address(ofOffset: place &+ Int(positions.segments[index].shift))
+    {
+      return only(found, .covered)
     }
     return neighbouring(place, index, section: section, offset: offset)
   }

@@ -9,11 +9,13 @@ package struct CodingTables: Sendable {
   static let countLimit: UInt32 = 1023
 
   /// Stretched probability of each 16-bit probability.
-  let stretch: [Int16]
+  let stretch: ConstantTable<Int16>
   /// 16-bit probability of each stretched one, from `-stretchLimit`.
-  let squash: [UInt16]
+  let squash: ConstantTable<UInt16>
   /// Share of the error, in 1/65536, by which an adaptive bit moves after `count` bits.
-  let rate: [UInt32]
+  let rate: ConstantTable<UInt32>
+  /// By how much in 1/64 what a context says counts that has seen `count` bits.
+  let gains: ConstantTable<Int16>
 
   /// The one set of tables.
   package static let shared = CodingTables()
@@ -21,9 +23,15 @@ package struct CodingTables: Sendable {
   private init() {
     let upper = Self.complements()
     let limit = Self.stretchLimit
-    squash = (-limit...limit).map { $0 < 0 ? upper[-$0] : UInt16(65536 - UInt32(upper[$0])) }
-    stretch = Self.inverse(of: squash)
-    rate = (0...Self.countLimit).map { 131_072 / (2 * $0 + 3) }
+    let squash = (-limit...limit).map {
+      $0 < 0 ? upper[-$0] : UInt16(65536 - UInt32(upper[$0]))
+    }
+    self.squash = ConstantTable(squash)
+    stretch = ConstantTable(Self.inverse(of: squash))
+    rate = ConstantTable((0...Self.countLimit).map { 131_072 / (2 * $0 + 3) })
+    let first: [Int16] = [0, 105, 90, 77, 77, 77]
+    gains = ConstantTable(
+      first + Array(repeating: 67, count: Int(Self.countLimit) + 1 - first.count))
   }
 
   /// 65536 / (1 + e^(k/256)) for k from 0 to the limit, rounded, never below 1.

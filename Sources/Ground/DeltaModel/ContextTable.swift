@@ -71,7 +71,7 @@ package struct ContextTable: Sendable {
   /// Lets `node` of the lines see `bit`.
   @inline(__always)
   static func update<let n: Int>(
-    _ lines: InlineArray<n, Int>, node: Int, bit: Int, limit: UInt32, rates: Span<UInt32>,
+    _ lines: InlineArray<n, Int>, node: Int, bit: Int, limit: UInt32, rates: ConstantTable<UInt32>,
     in words: inout MutableSpan<UInt32>
   ) {
     for index in 0..<n {
@@ -84,7 +84,7 @@ package struct ContextTable: Sendable {
   /// Lets the four nodes on the way to `value` see its bits.
   @inline(__always)
   static func rehearse<let n: Int>(
-    _ value: Int, lines: InlineArray<n, Int>, limit: UInt32, rates: Span<UInt32>,
+    _ value: Int, lines: InlineArray<n, Int>, limit: UInt32, rates: ConstantTable<UInt32>,
     in words: inout MutableSpan<UInt32>
   ) {
     for index in 0..<n {

@@ -163,31 +163,27 @@ extension DeltaBody {
     _ range: Range<Int>, _ diagonal: Int, _ block: inout CopyModel.BlockTraits, base: Span<UInt8>,
     output: inout MutableSpan<UInt8>
   ) -> Int {
-    var place = range.lowerBound
-    let wanted = min(range.upperBound, place &+ Self.blockCount)
-    while place < wanted {
+    let start = range.lowerBound
+    var end = min(range.upperBound, start &+ Self.blockCount)
+    // What is no field stays as it was.
+    Self.copy(base, start &+ diagonal..<end &+ diagonal, at: start, to: &output)
+    var marks = predictor.reader.firstBytes(from: start &+ diagonal, count: end &- start)
+    while marks != 0 {
+      let place = start &+ marks.trailingZeroBitCount
+      marks &= marks &- 1
       let old = place &+ diagonal
-      let run = predictor.reader.runLength(at: old, limit: wanted &- place)
-      if run > 0 {
-        Self.copy(base, old..<old &+ run, at: place, to: &output)
-        place &+= run
-        continue
-      }
-      let kind = predictor.reader.kind(at: old)
-      let plain = kind.plain
-      guard kind.isFirst, plain.isField, place &+ plain.width <= range.upperBound else {
-        output[place] = base[old]
-        place &+= 1
-        continue
-      }
-      let prediction = predictor.predict(plain, old: old, place: place, target: output.span)
-      Self.write(prediction.candidates[0], plain.width, at: place, in: &output)
-      place &+= plain.width
+      let kind = predictor.reader.kind(at: old).plain
+      guard kind.isField, place &+ kind.width <= range.upperBound else { continue }
+      let prediction = predictor.predict(kind, old: old, place: place, target: output.span)
+      Self.write(prediction.candidates[0], kind.width, at: place, in: &output)
+      let behind = place &+ kind.width &- start
+      marks = behind < 64 ? marks & (~0 &<< UInt64(behind)) : 0
+      end = max(end, start &+ behind)
       guard prediction.isReference else { continue }
       block.references &+= 1
       block.risk = max(block.risk, prediction.risk)
     }
-    return place
+    return end
   }
 
   /// Copies `range` of the base, checking bounds once.

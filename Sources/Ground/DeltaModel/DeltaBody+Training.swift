@@ -10,12 +10,13 @@ package struct TrainedState: Sendable {
 }
 
 extension FlagModel {
-  var state: TrainedState { TrainedState(slots: slots, weights: weights) }
+  var state: TrainedState { TrainedState(slots: slots, weights: mixer.weights) }
 }
 
 extension ByteModel {
   var state: TrainedState {
-    TrainedState(weights: kindWeights + seenWeights + pathWeights + finalWeights)
+    TrainedState(
+      weights: kindMixer.weights + seenMixer.weights + pathMixer.weights + finalMixer.weights)
   }
 }
 
@@ -81,23 +82,23 @@ extension DeltaBody {
     heads.flags.start(prior[.heads])
     return TrainedModel.allCases.map { model in
       switch model {
-      case .frameFlags: front.flags.weights
-      case .frameNumbers: front.numbers.flags.weights
-      case .gaps: covers.gaps.flags.weights
-      case .counts: covers.counts.flags.weights
-      case .jumps: covers.jumps.flags.weights
-      case .courses: covers.choices.weights
-      case .blocks: copies.blockFlags.weights
-      case .fields: copies.fieldFlags.weights
-      case .bytes: copies.byteFlags.weights
-      case .heads: heads.flags.weights
+      case .frameFlags: front.flags.mixer.weights
+      case .frameNumbers: front.numbers.flags.mixer.weights
+      case .gaps: covers.gaps.flags.mixer.weights
+      case .counts: covers.counts.flags.mixer.weights
+      case .jumps: covers.jumps.flags.mixer.weights
+      case .courses: covers.choices.mixer.weights
+      case .blocks: copies.blockFlags.mixer.weights
+      case .fields: copies.fieldFlags.mixer.weights
+      case .bytes: copies.byteFlags.mixer.weights
+      case .heads: heads.flags.mixer.weights
       case .addresses: copies.addresses.state.weights
       case .changedBytes: copies.bytes.state.weights
       case .newData: plain.bytes.state.weights
       case .newCode: code.bytes.state.weights
       case .words: words?.bytes.state.weights ?? []
-      case .renamings: copies.renamedFlags.weights
-      case .runs: plain.runFlags.weights
+      case .renamings: copies.renamedFlags.mixer.weights
+      case .runs: plain.runFlags.mixer.weights
       }
     }
   }

@@ -61,7 +61,10 @@ extension FlagModel {
   mutating func start(_ start: DeltaPrior.Start) {
     let shift = Int(shift) - (64 - DeltaPrior.keyBits)
     for (key, state) in start.slots { slots[Int(key) >> shift] = state }
-    for (place, value) in start.weights where place < weights.count { weights[place] = value }
+    for (place, value) in start.weights {
+      var rest = place
+      _ = mixer.put(value, at: &rest)
+    }
   }
 }
 
@@ -70,23 +73,10 @@ extension ByteModel {
   mutating func start(_ start: DeltaPrior.Start) {
     for (place, value) in start.weights {
       var rest = place
-      if Self.put(value, &rest, &kindWeights) || Self.put(value, &rest, &seenWeights)
-        || Self.put(value, &rest, &pathWeights)
-      {
-        continue
-      }
-      _ = Self.put(value, &rest, &finalWeights)
+      _ =
+        kindMixer.put(value, at: &rest) || seenMixer.put(value, at: &rest)
+        || pathMixer.put(value, at: &rest) || finalMixer.put(value, at: &rest)
     }
-  }
-
-  /// Puts `value` at `place` of `weights`, or makes `place` what it is in the weights behind them.
-  private static func put(_ value: Int32, _ place: inout Int, _ weights: inout [Int32]) -> Bool {
-    guard place < weights.count else {
-      place -= weights.count
-      return false
-    }
-    weights[place] = value
-    return true
   }
 }
 

@@ -25,10 +25,17 @@ struct FieldPrediction {
   /// Adds a candidate unless it is there already.
   @inline(__always)
   mutating func add(_ value: UInt64) {
-    guard count < Self.limit else { return }
-    for index in 0..<count where candidates[index] == value { return }
+    guard count < Self.limit, !has(value) else { return }
     candidates[count] = value
     count &+= 1
+  }
+
+  @inline(__always)
+  private func has(_ value: UInt64) -> Bool {
+    // Through a span: the loop would copy all of them each time.
+    let candidates = candidates.span
+    for index in 0..<count where candidates[index] == value { return true }
+    return false
   }
 }
 

@@ -104,7 +104,7 @@ struct InstructionIndex: Sendable {
     let hash =
       (one ^ two &* 0x2545_f491_4f6c_dd1d ^ three &* 0xd6e8_feb8_6659_fd93)
       &* 0x9e37_79b9_7f4a_7c15
-    return Int(truncatingIfNeeded: hash >> shift)
+    return Int(truncatingIfNeeded: hash &>> shift)
   }
 
   @inline(__always)
@@ -112,6 +112,6 @@ struct InstructionIndex: Sendable {
     let hash =
       (history.masked.0 ^ history.masked.1 &* 0x2545_f491_4f6c_dd1d)
       &* 0x9e37_79b9_7f4a_7c15
-    return Int(truncatingIfNeeded: hash >> shift)
+    return Int(truncatingIfNeeded: hash &>> shift)
   }
 }

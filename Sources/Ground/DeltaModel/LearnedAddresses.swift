@@ -38,19 +38,23 @@ struct LearnedAddresses: Sendable {
 
   /// The last pair that is not above `old`.
   private func position(_ old: UInt64) -> (chunk: Int, place: Int)? {
+    let heads = heads.span
     var low = 0
     var high = heads.count
     while low < high {
-      let middle = (low &+ high) / 2
-      if heads[middle] <= old { low = middle &+ 1 } else { high = middle }
+      // Between two indices, and so one itself.
+      let middle = (low &+ high) >> 1
+      if unsafe heads[unchecked: middle] <= old { low = middle &+ 1 } else { high = middle }
     }
     guard low > 0 else { return nil }
     let chunk = low &- 1
+    let held = chunks[chunk]
+    let pairs = held.span
     low = 0
-    high = chunks[chunk].count
+    high = pairs.count
     while low < high {
-      let middle = (low &+ high) / 2
-      if chunks[chunk][middle].old <= old { low = middle &+ 1 } else { high = middle }
+      let middle = (low &+ high) >> 1
+      if unsafe pairs[unchecked: middle].old <= old { low = middle &+ 1 } else { high = middle }
     }
     return (chunk, low &- 1)
   }

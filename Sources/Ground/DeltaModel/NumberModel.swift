@@ -78,7 +78,7 @@ package struct NumberModel: Sendable {
         let place = width * Self.widthLimit + position
         let coded = coder.code(bit, probability: AdaptiveBit.probability(lower[place]))
         lower[place] = AdaptiveBit.updated(
-          lower[place], bit: coded, limit: 255, rates: tables.rate.span)
+          lower[place], bit: coded, limit: 255, rates: tables.rate)
         value = value << 1 | UInt64(coded)
       }
     }

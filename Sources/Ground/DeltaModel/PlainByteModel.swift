@@ -7,7 +7,7 @@ struct PlainByteModel: Sendable {
   /// The contexts of a byte.
   typealias Contexts = InlineArray<24, ContextHash>
   /// One for each context, two for each guess.
-  private typealias Inputs = InlineArray<28, Int32>
+  private typealias Inputs = Mixer.Inputs
   private static let contextCount = 24
   private static let inputCount = 28
   /// Sets of weights by guesses: by the length of the long one, and whether there is a short one that agrees.
@@ -28,10 +28,10 @@ struct PlainByteModel: Sendable {
   private var meanings: [UInt32]
   /// Whether guesses are right: 256 adaptive bits for each of both.
   private var trust: [UInt32]
-  private var guessWeights: [Int32]
-  private var pathWeights: [Int32]
-  private var seenWeights: [Int32]
-  private var finalWeights: [Int32]
+  private var guessMixer: Mixer
+  private var pathMixer: Mixer
+  private var seenMixer: Mixer
+  private var finalMixer: Mixer
   private var pathMap: ProbabilityMap
   private var guessMap: ProbabilityMap
   /// How many bits were coded.
@@ -44,11 +44,11 @@ struct PlainByteModel: Sendable {
     // Three quarters of the guesses are right.
     trust = Array(repeating: 3 << 30 | 3, count: 2 * 256)
     let set = Array(repeating: Self.startWeight, count: Self.inputCount) + [0]
-    guessWeights = Array(repeatingLine: set, count: Self.guessSets)
-    pathWeights = Array(repeatingLine: set, count: 256)
-    seenWeights = Array(repeatingLine: set, count: Self.contextCount + 1)
+    guessMixer = Mixer(set, sets: Self.guessSets)
+    pathMixer = Mixer(set, sets: 256)
+    seenMixer = Mixer(set, sets: Self.contextCount + 1)
     let opinion = Array(repeating: Self.startOpinion, count: 3) + [0]
-    finalWeights = Array(repeatingLine: opinion, count: Self.guessSets)
+    finalMixer = Mixer(opinion, sets: Self.guessSets)
     pathMap = ProbabilityMap(contexts: 256)
     guessMap = ProbabilityMap(contexts: Self.guessSets << 3)
   }
@@ -94,21 +94,18 @@ struct PlainByteModel: Sendable {
     let agreement = second.place < 0 ? 0 : first.place < 0 || first.bit == second.bit ? 1 : 2
     let length = first.place < 0 ? 0 : min(long.length, Self.guessLengths &- 1)
     let set = length &* 3 &+ agreement
-    let stride = Self.inputCount + 1
-    let (guessStart, pathStart, seenStart) = (set &* stride, path &* stride, seen &* stride)
-    let guessSum = Mixing.sum(inputs, weights: guessWeights.span, from: guessStart)
-    let pathSum = Mixing.sum(inputs, weights: pathWeights.span, from: pathStart)
-    let seenSum = Mixing.sum(inputs, weights: seenWeights.span, from: seenStart)
-    let opinions: InlineArray<3, Int32> = [
-      Int32(truncatingIfNeeded: guessSum), Int32(truncatingIfNeeded: pathSum),
-      Int32(truncatingIfNeeded: seenSum),
-    ]
-    let sum = Mixing.sum(opinions, weights: finalWeights.span, from: set &* 4)
-    let context = set << 3 | shift
+    inputs[Self.inputCount] = Mixer.bias
+    let (said, width) = (inputs.span, Self.inputCount + 1)
+    let guessSum = guessMixer.sum(said, width, set: set)
+    let pathSum = pathMixer.sum(said, width, set: path)
+    let seenSum = seenMixer.sum(said, width, set: seen)
+    let opinions = Mixer.opinions(guessSum, pathSum, seenSum)
+    let sum = finalMixer.sum(opinions.span, 4, set: set)
     let mixed = probability(sum)
     let (byGuess, byPath, bySeen) = (
       probability(guessSum), probability(pathSum), probability(seenSum)
     )
+    let context = set << 3 | shift
     let refined =
       coder.without.contains(.plainMaps) ? 2 &* mixed : corrected(sum, path: path, context)
     let bit = coder.code(
@@ -122,22 +119,11 @@ struct PlainByteModel: Sendable {
     update(second, bit)
     coded &+= 1
     let rate = Self.rate &+ Self.haste &* Self.hasteTime / (Self.hasteTime &+ coded)
-    var weights = guessWeights.mutableSpan
-    Mixing.learn(
-      inputs, weights: &weights, from: guessStart, bit: bit,
-      probability: byGuess, rate: rate)
-    var others = pathWeights.mutableSpan
-    Mixing.learn(
-      inputs, weights: &others, from: pathStart, bit: bit,
-      probability: byPath, rate: rate)
-    var third = seenWeights.mutableSpan
-    Mixing.learn(
-      inputs, weights: &third, from: seenStart, bit: bit,
-      probability: bySeen, rate: rate)
-    var last = finalWeights.mutableSpan
-    Mixing.learn(
-      opinions, weights: &last, from: set &* 4, bit: bit, probability: mixed,
-      rate: Self.finalRate)
+    guessMixer.learn(said, width, set: set, bit: bit, probability: byGuess, rate: rate)
+    pathMixer.learn(said, width, set: path, bit: bit, probability: byPath, rate: rate)
+    seenMixer.learn(said, width, set: seen, bit: bit, probability: bySeen, rate: rate)
+    finalMixer.learn(
+      opinions.span, 4, set: set, bit: bit, probability: mixed, rate: Self.finalRate)
     return bit
   }
 
@@ -160,7 +146,7 @@ struct PlainByteModel: Sendable {
     _ lines: InlineArray<24, Int>, _ node: Int, _ bytes: Span<UInt8>, _ inputs: inout Inputs,
     _ places: inout InlineArray<24, Int>
   ) -> Int {
-    let stretch = tables.stretch.span.extracting(0..<65536)
+    let stretch = tables.stretch
     let meanings = meanings.span.extracting(0..<Self.contextCount * BitHistory.count)
     // Through a span: the loop would copy all of them each time.
     let starts = lines.span
@@ -170,7 +156,7 @@ struct PlainByteModel: Sendable {
       let place = index << 8 | history
       places[index] = place
       let slot = unsafe meanings[unchecked: place]
-      inputs[index] = history == 0 ? 0 : Int32(stretch[Int(slot >> 16)])
+      inputs[index] = history == 0 ? 0 : unsafe stretch[unchecked: Int(slot >> 16)]
       seen &+= history == 0 ? 0 : 1
     }
     return seen
@@ -185,8 +171,8 @@ struct PlainByteModel: Sendable {
     guard guess.length > 0, expected >> (shift &+ 1) == path else { return (-1, 0) }
     let place = number << 8 | guess.context
     let probability = Int(trust[place] >> 16)
-    let stretched = Int32(tables.stretch[probability])
-    let linear = Int32(truncatingIfNeeded: (probability &- 32768) >> 7)
+    let stretched = tables.stretch[probability]
+    let linear = Int16(truncatingIfNeeded: (probability &- 32768) >> 7)
     let bit = expected >> shift & 1
     let first = Self.contextCount &+ 2 &* number
     inputs[first] = bit != 0 ? stretched : -stretched
@@ -201,7 +187,7 @@ struct PlainByteModel: Sendable {
     _ bytes: inout MutableSpan<UInt8>
   ) {
     let (tables, histories) = (tables, histories)
-    let rates = tables.rate.span.extracting(0..<1024)
+    let rates = tables.rate
     let next = histories.next.span.extracting(0..<2 * BitHistory.count)
     var meanings = meanings.mutableSpan
     let (starts, places) = (lines.span, places.span)
@@ -220,6 +206,6 @@ struct PlainByteModel: Sendable {
     guard voice.place >= 0 else { return }
     trust[voice.place] = AdaptiveBit.updated(
       trust[voice.place], bit: voice.bit == bit ? 1 : 0, limit: Self.meaningLimit,
-      rates: tables.rate.span)
+      rates: tables.rate)
   }
 }

@@ -58,12 +58,14 @@ struct PlainInsertModel: Sendable {
   ) {
     var spots = places.mutableSpan
     var five: UInt64 = 0
-    for place in range {
-      if place >= range.lowerBound &+ matchOrder {
+    let part = base.extracting(range)
+    for index in 0..<part.count {
+      if index >= matchOrder {
         // A slot is what is left of 64 bits after a shift: below the number of places.
-        unsafe spots[unchecked: slot(five, shift)] = UInt32(truncatingIfNeeded: place)
+        let spot = slot(five, shift)
+        unsafe spots[unchecked: spot] = UInt32(truncatingIfNeeded: range.lowerBound &+ index)
       }
-      five = five >> 8 | UInt64(base[place]) << 32
+      five = five >> 8 | UInt64(unsafe part[unchecked: index]) << 32
     }
   }
 
@@ -227,6 +229,6 @@ struct PlainInsertModel: Sendable {
   /// The place in the table of five bytes, the first of them lowest.
   @inline(__always)
   private static func slot(_ five: UInt64, _ shift: UInt64) -> Int {
-    Int(truncatingIfNeeded: (five &* 0x9e37_79b9_7f4a_7c15) >> shift)
+    Int(truncatingIfNeeded: (five &* 0x9e37_79b9_7f4a_7c15) &>> shift)
   }
 }

@@ -118,6 +118,6 @@ struct PlainMatches: Sendable {
 
   @inline(__always)
   private func slot(_ bytes: UInt64) -> Int {
-    Int(truncatingIfNeeded: (bytes &* 0x9e37_79b9_7f4a_7c15) >> shift)
+    Int(truncatingIfNeeded: (bytes &* 0x9e37_79b9_7f4a_7c15) &>> shift)
   }
 }

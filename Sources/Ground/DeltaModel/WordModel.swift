@@ -176,14 +176,14 @@ struct WordIndex: Sendable {
   }
 
   func place(after history: WordHistory) -> (Int, Int)? {
-    let three = Int(threes[Int(truncatingIfNeeded: history.three >> shift)])
+    let three = Int(threes[Int(truncatingIfNeeded: history.three &>> shift)])
     if three > 0 { return (three, Self.firstLength.three) }
-    let two = Int(twos[Int(truncatingIfNeeded: history.two >> shift)])
+    let two = Int(twos[Int(truncatingIfNeeded: history.two &>> shift)])
     return two > 0 ? (two, Self.firstLength.two) : nil
   }
 
   mutating func insert(_ history: WordHistory, at place: Int) {
-    threes[Int(truncatingIfNeeded: history.three >> shift)] = UInt32(truncatingIfNeeded: place)
-    twos[Int(truncatingIfNeeded: history.two >> shift)] = UInt32(truncatingIfNeeded: place)
+    threes[Int(truncatingIfNeeded: history.three &>> shift)] = UInt32(truncatingIfNeeded: place)
+    twos[Int(truncatingIfNeeded: history.two &>> shift)] = UInt32(truncatingIfNeeded: place)
   }
 }
