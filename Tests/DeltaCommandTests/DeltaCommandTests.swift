@@ -137,6 +137,30 @@ struct DeltaCommandTests {
     #expect(help.output.contains("Examples:\n  hitless delta \(command) "))
   }
 
+  /// Three alignments are made at once, and many covers tried: on one processor they come one after the other.
+  @Test func `on one processor the delta is the same, byte by byte`() throws {
+    let numbers = try #require(
+      String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+        .split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") })
+    let first = try #require(numbers.split(whereSeparator: { !$0.isNumber }).first)
+    let library = "/usr/lib/x86_64-linux-gnu/libssl.so.3"
+    let whole = try Data(contentsOf: URL(fileURLWithPath: library))
+    // The first half, and behind it what it has in another order.
+    try whole.prefix(200_000).write(to: file("first"))
+    var moved = whole.prefix(200_000)
+    moved.replaceSubrange(60_000..<100_000, with: whole[80_000..<100_000] + whole[60_000..<80_000])
+    try moved.write(to: file("second"))
+    try #require(hitless("encode", "first", "second", "-o", "several").status == 0)
+    let alone = try run(
+      "/usr/bin/taskset",
+      [
+        "-c", String(first), BuiltProduct.path("hitless"), "delta", "encode", "first", "second",
+        "-o", "one",
+      ], in: directory.url)
+    #expect(alone.status == 0)
+    #expect(try bytes("several") == bytes("one"))
+  }
+
   @Test func `a missing file and a directory are named`() throws {
     let missing = try hitless("encode", "old", "nowhere", "-o", "delta")
     #expect(missing.status == 61)

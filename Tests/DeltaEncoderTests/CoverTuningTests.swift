@@ -37,6 +37,20 @@ struct CoverTuningTests {
     }
   }
 
+  @Test func `where no decoder would take any alignment there is nothing to tune`() {
+    let files = Pair(seed: 3)
+    let pair = PreparedPair(
+      base: files.base, target: files.target, effort: .thorough, keepsBook: false, without: [])
+    let refused = DeltaEncoder.Trial(delta: nil, covers: files.pieces, found: files.pieces)
+    #expect(DeltaEncoder.tuned([refused, refused], pair, progress: { _ in }) == nil)
+    #expect(DeltaEncoder.tuned([], pair, progress: { _ in }) == nil)
+    let header = DeltaHeader(mode: .delta, targetSize: UInt64(files.target.count))
+    let taken = DeltaEncoder.Trial(
+      delta: EncodedDelta(bytes: Array(repeating: 0, count: 4000), header: header),
+      covers: files.pieces, found: files.pieces)
+    #expect(DeltaEncoder.tuned([refused, taken], pair, progress: { _ in }) != nil)
+  }
+
   private static func book(_ pair: Pair, _ covers: [Cover]) -> CostBook {
     var book = CostBook()
     func spend(_ bits: Int) {

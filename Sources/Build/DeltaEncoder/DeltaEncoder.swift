@@ -142,7 +142,9 @@ package enum DeltaEncoder {
       && CoverTuning.isWorthwhile(sizes: (pair.base.count, pair.target.count), bytes: 0)
   }
 
-  private struct Trial: Sendable {
+  /// One alignment, and what became of it.
+  struct Trial: Sendable {
+    /// The delta; nil if no decoder would take it.
     let delta: EncodedDelta?
     /// What was taken of the covers that were found.
     let covers: [Cover]
@@ -180,7 +182,7 @@ package enum DeltaEncoder {
   }
 
   /// Returns the delta by way of the covers of the best trial, after these were tuned; nil if there is none.
-  private static func tuned(
+  static func tuned(
     _ trials: [Trial], _ pair: PreparedPair, progress: @escaping @Sendable (Double) -> Void
   ) -> EncodedDelta? {
     // The first one of the smallest; where no decoder would take any there is nothing to tune.
