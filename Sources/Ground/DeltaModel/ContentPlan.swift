@@ -48,7 +48,7 @@ struct ContentPlan: Sendable {
     }
     Self.append(place..<max(place, fileSize), nil, layout, &units)
     Self.chooseDerived(layout, &units)
-    self.units = units.filter { !$0.isDerived } + units.filter(\.isDerived)
+    self.units = units.filter { !$0.isDerived } + units.filter { $0.isDerived }
   }
 
   /// Longer tables are coded as they are: making one takes a few times its size in memory.
