@@ -6,7 +6,8 @@ import Testing
 /// Debuggers and profilers, with what `hitless agent symbols` has written for them.
 extension RunningTests {
   /// gdb hung for ever on a module that was mapped through `/proc/self`, hence the time limit.
-  @Test func `gdb names functions of live modules, and the host goes on after it`() throws {
+  @Test(.enabled(if: Observer.gdb.isAllowed, "needs leave to trace other processes"))
+  func `gdb names functions of live modules, and the host goes on after it`() throws {
     let operations = try Operations()
     let daemon = try RunningDaemon("127.77.0.7", more: operations.arguments)
     defer { daemon.kill() }
@@ -29,9 +30,6 @@ extension RunningTests {
       "/usr/bin/timeout",
       ["--kill-after=5", "60", "/usr/bin/gdb", "-nx", "-batch", "-p", "\(daemon.processID)"]
         + commands)
-    if outcome.errors.contains("ptrace: Operation not permitted") {
-      return print("symbols: no process may be traced here: gdb is not tried")
-    }
     #expect(outcome.status == 0, "\(outcome.errors)")
     // Which section it is, is the module's business.
     let said = outcome.output.split(separator: "\n").map { line in
@@ -45,7 +43,8 @@ extension RunningTests {
   }
 
   /// perf began after the modules were mapped, so all that it has of them is what the kernel calls their files.
-  @Test func `perf names functions of live modules`() throws {
+  @Test(.enabled(if: Observer.perf.isAllowed, "needs leave to count what other processes do"))
+  func `perf names functions of live modules`() throws {
     let operations = try Operations()
     let daemon = try RunningDaemon("127.77.0.13", more: operations.arguments)
     defer { daemon.kill() }
@@ -62,42 +61,32 @@ extension RunningTests {
     // A packet takes a module less time than lies between two samples: so there may be none in a round.
     var found = false
     for round in 0..<20 where !found {
-      guard let samples = try record(daemon, operations.path("\(round).data"), known, cache) else {
-        return print("symbols: perf cannot count here: it is not tried")
-      }
+      let samples = try record(daemon, operations.path("\(round).data"), known, cache)
       found = samples.contains { $0.contains("(\(mapping)") && names.contains(symbol(in: $0)) }
     }
     #expect(found)
     #expect(try daemon.end() == 0)
   }
 
-  /// What perf says of its samples of two seconds under load, a line each; nil where it cannot take any.
+  /// What perf says of its samples of two seconds under load, a line each.
   private func record(
     _ daemon: RunningDaemon, _ file: String, _ known: String, _ cache: String
-  ) throws -> [String]? {
+  ) throws -> [String] {
     let recorder = Process()
-    // A thread of a dispatch queue blocks nearly all signals, and so would perf, which hears by one that time is up.
-    let unblocked = """
-      import os, signal, sys
-      signal.pthread_sigmask(signal.SIG_SETMASK, [])
-      os.execv(sys.argv[1], sys.argv[1:])
-      """
     recorder.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
-    recorder.arguments = [
-      "-c", unblocked, "/usr/bin/perf", "record", "-e", "cpu-clock:u", "-F", "5000", "-o", file,
-      "-p",
-      "\(daemon.processID)", "--", "sleep", "2",
-    ]
+    recorder.arguments =
+      Observer.unblocked + Observer.recording(into: file)
+      + ["-p", "\(daemon.processID)", "--", "sleep", "2"]
     recorder.standardOutput = FileHandle.nullDevice
     recorder.standardError = FileHandle.nullDevice
-    guard (try? recorder.run()) != nil else { return nil }
+    try recorder.run()
     let header = GTPUHeader(.packet, teid: 0x1000, pduSession: .init(.uplink, qfi: 9))
     let packet = header.message(Self.packet([10, 60, 0, 1], [8, 8, 8, 8]))
     while recorder.isRunning {
       for _ in 0..<64 { daemon.send(packet) }
       while daemon.nextFromCoreNow() {}
     }
-    guard recorder.terminationStatus == 0 else { return nil }
+    try #require(recorder.terminationStatus == 0)
     let injected = try run(
       "/usr/bin/perf",
       ["inject", "--build-ids", "--known-build-ids=\(known)", "-i", file, "-o", "\(file).named"])
@@ -136,10 +125,6 @@ extension RunningTests {
       let link = "\(cache)/.build-id/\(buildID.prefix(2))/\(buildID.dropFirst(2))"
       #expect(contents(of: "\(link)/elf") == contents(of: file))
       #expect(contents(of: "\(link).debug") == contents(of: file))
-      guard FileManager.default.isExecutableFile(atPath: "/usr/bin/perf") else {
-        print("symbols: perf is not installed: not tried")
-        continue
-      }
       let own = operations.path("perf")
       let added = try run("/usr/bin/perf", ["--buildid-dir", own, "buildid-cache", "--add", file])
       let place = ".build-id/\(buildID.prefix(2))/\(buildID.dropFirst(2))/elf"
@@ -166,4 +151,59 @@ extension RunningTests {
       return UInt(words[0], radix: 16).map { (String(words[2]), $0) }
     }
   }
+}
+
+/// A program that looks into another process.
+///
+/// tools/setup installs both: one that is missing fails the tests. Where a kernel or a container forbids what they do,
+/// the tests are skipped, and the test run says so.
+private enum Observer {
+  case gdb, perf
+
+  /// Whether the program may do here what the tests need it for; also when there is no such program.
+  var isAllowed: Bool {
+    do {
+      switch self {
+      case .gdb: return try Self.mayTrace()
+      case .perf: return try Self.mayCount()
+      }
+    } catch {
+      return true
+    }
+  }
+
+  private static func mayTrace() throws -> Bool {
+    let other = Process()
+    other.executableURL = URL(fileURLWithPath: "/usr/bin/sleep")
+    other.arguments = ["600"]
+    try other.run()
+    defer { other.terminate() }
+    let words = ["--kill-after=5", "60", "/usr/bin/gdb", "-nx", "-batch", "-p"]
+    let outcome = try run("/usr/bin/timeout", words + ["\(other.processIdentifier)"])
+    return !outcome.errors.contains("ptrace: Operation not permitted")
+  }
+
+  private static func mayCount() throws -> Bool {
+    guard FileManager.default.isExecutableFile(atPath: "/usr/bin/perf") else { return true }
+    let directory = try TemporaryDirectory()
+    let words = unblocked + recording(into: directory.path("data")) + ["--", "sleep", "0.1"]
+    return try run("/usr/bin/python3", words).status == 0
+  }
+
+  /// Samples of whatever comes behind these words.
+  static func recording(into file: String) -> [String] {
+    ["/usr/bin/perf", "record", "-e", "cpu-clock:u", "-F", "5000", "-o", file]
+  }
+
+  /// Makes python3 become the program that comes behind these words, with no signal blocked.
+  ///
+  /// A thread of a dispatch queue blocks nearly all, and so would perf, which hears by one that time is up.
+  static let unblocked = [
+    "-c",
+    """
+    import os, signal, sys
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    os.execv(sys.argv[1], sys.argv[1:])
+    """,
+  ]
 }
