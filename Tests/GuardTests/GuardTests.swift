@@ -104,6 +104,41 @@ struct GuardTests {
     try worker.end()
   }
 
+  /// The watchdog used to rest as soon as the candidate was out of force, and this batch never ended.
+  @Test(.enabled(if: !Sanitizer.isThread))
+  func `a worker that loops when the candidate is taken out of force is found all the same`() throws
+  {
+    let home = try GuardedDomain(.loop) { $0.batchBudget = 1_000_000_000 }
+    let worker = Guarded<(runs: Int, mark: Int32)>((0, 0))
+    let thread = try PlainThread("looping") {
+      do {
+        let hand = try HandWorker(home)
+        try home.tryCandidate()
+        worker.withLock { $0.runs += 1 }
+        let mark = hand.run(trigger: true)
+        worker.withLock { $0.mark = mark }
+        try hand.end()
+      } catch {
+        Issue.record(error)
+      }
+    }
+    #expect(eventually { worker.withLock { $0.runs } == 1 })
+    usleep(50_000)
+    let publication = try home.domain.publish(stable: home.stable)
+    home.room.end()
+    // Long enough for a watchdog that has nothing to do to fall asleep.
+    usleep(500_000)
+    let outcome = home.domain.waitForGrace(publication, timeout: 20_000_000_000)
+    guard case .passed = outcome else {
+      // The thread is left alone: it has no end.
+      Issue.record("\(outcome)")
+      return
+    }
+    thread.join()
+    #expect(worker.withLock { $0.mark } == 1)
+    #expect(home.takeFault()?.reason == .overBudget)
+  }
+
   /// A watchdog of normal priority would get no processor here.
   @Test(.enabled(if: !Sanitizer.isThread && RealTime.isAllowed))
   func `a real-time worker in a loop is found by a watchdog above it on the same processor`() throws

@@ -13,7 +13,7 @@ extension GuardRoom {
     let interval = Int64(clamping: max(100_000, options.batchBudget / 4))
     var highest: Int32 = -1
     while !isStopping.load(ordering: .acquiring) {
-      guard isWatching.load(ordering: .acquiring) || isCopying.load(ordering: .acquiring) else {
+      guard isNeeded else {
         bell.wait()
         continue
       }
@@ -26,6 +26,12 @@ extension GuardRoom {
       lookAtWorkers()
       bell.wait(nanoseconds: interval)
     }
+  }
+
+  /// Whether anybody can be in a batch that may have to be ended.
+  private var isNeeded: Bool {
+    isWatching.load(ordering: .acquiring) || isCopying.load(ordering: .acquiring)
+      || settled.load(ordering: .acquiring) < awaited.load(ordering: .acquiring)
   }
 
   private func lookAtWorkers() {

@@ -31,6 +31,14 @@ package final class GuardRoom: @unchecked Sendable {
   ///
   /// Ordering: release by the thread that runs them, acquire by the watchdog, as with `isWatching`.
   let isCopying = Atomic<Bool>(false)
+  /// The newest view for whose grace period somebody waits or has waited, and the newest that every worker has reached.
+  ///
+  /// As long as they differ, a worker may be in the middle of a batch of a candidate that is out of force: unless
+  /// somebody watches it, the batch may never end.
+  ///
+  /// Ordering: release by who waits, acquire by the watchdog, as with `isWatching`.
+  let awaited = Atomic<UInt64>(0)
+  let settled = Atomic<UInt64>(0)
   let isStopping = Atomic<Bool>(false)
   /// What the kernel has given the watchdog: a real-time priority, 0 for none, -1 before it has asked.
   let priority = Atomic<Int32>(-1)
@@ -113,8 +121,20 @@ package final class GuardRoom: @unchecked Sendable {
     bell.ring()
   }
 
-  /// Lets the watchdog sleep, unless copies are run.
+  /// Lets the watchdog sleep, as soon as no worker can be in a view that was in force before, and unless copies are run.
   package func end() { isWatching.store(false, ordering: .releasing) }
+
+  /// Keeps the watchdog awake until every worker has reached the view `sequence`.
+  package func beginWait(for sequence: UInt64) {
+    awaited.max(sequence, ordering: .releasing)
+    // Who watches a trial need not be told.
+    if !isWatching.load(ordering: .relaxed) && priority.load(ordering: .relaxed) != -1 {
+      bell.ring()
+    }
+  }
+
+  /// Every worker has reached the view `sequence`, and with it all before.
+  package func endWait(for sequence: UInt64) { settled.max(sequence, ordering: .releasing) }
 
   /// Keeps the watchdog awake while the calling thread runs copies; one thread at a time.
   func beginCopies() {

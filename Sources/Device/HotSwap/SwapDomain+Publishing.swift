@@ -44,6 +44,8 @@ extension SwapDomain {
   /// taken back; the same publication can be waited for again. Blocks, without holding a lock. A worker
   /// that registers meanwhile starts with a view that is not older, so it need not be waited for.
   package func waitForGrace(_ publication: Publication, timeout: UInt64) -> GraceOutcome {
+    // Who is in a batch of a candidate that has gone is still guarded: in a loop nobody else would end it.
+    room?.beginWait(for: publication.sequence)
     let workers = state.withLock { $0.workers }
     let deadline = MonotonicClock.now &+ timeout
     for worker in workers {
@@ -70,6 +72,7 @@ extension SwapDomain {
   private func passed(_ publication: Publication) -> GraceOutcome {
     let end = MonotonicClock.now
     state.withLock { $0.views.retire(before: publication.sequence) }
+    room?.endWait(for: publication.sequence)
     return .passed(
       GracePeriod(
         sequence: publication.sequence, nanoseconds: end - publication.startNanoseconds))
