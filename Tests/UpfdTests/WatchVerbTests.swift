@@ -44,11 +44,16 @@ final class TerminalRun {
   private let path: String
 
   /// `socket` is the agent's; what is drawn is kept in `path`.
-  init(_ hitless: String, _ socket: String, seconds: Int, to path: String) throws {
+  ///
+  /// A `size` is that of the terminal: columns and rows.
+  init(
+    _ hitless: String, _ socket: String, seconds: Int, to path: String, size: (Int, Int)? = nil
+  ) throws {
     self.path = path
+    let resize = size.map { "stty cols \($0.0) rows \($0.1); " } ?? ""
     let command =
-      "exec timeout --preserve-status -s INT \(seconds) '\(hitless)' agent --socket '\(socket)'"
-      + " watch --interval 200"
+      "\(resize)exec timeout --preserve-status -s INT \(seconds) '\(hitless)' agent --socket"
+      + " '\(socket)' watch --interval 200"
     process.executableURL = URL(fileURLWithPath: "/usr/bin/script")
     process.arguments = ["-qefc", command, "--log-out", path]
     process.environment = ["TERM": "xterm", "PATH": "/usr/bin:/bin"]

@@ -87,8 +87,8 @@ struct WatchScreen {
     let why = rollout["why"]?.textValue.map { $0.isEmpty ? "" : ": \($0)" } ?? ""
     lines += [
       "rollout  \(AgentReport.text(rollout["text"]))  \(bar(elapsed, of: dwell, 20))  "
-        + "\(seconds(elapsed)) of \(seconds(dwell)), "
-        + "next decision in \(seconds(rollout["next_decision_ns"]?.unsignedValue ?? 0))",
+        + "\(seconds(elapsed)) of \(seconds(dwell))",
+      "         next decision in \(seconds(rollout["next_decision_ns"]?.unsignedValue ?? 0))",
       "health   \(rollout["verdict"]?.textValue ?? "not looked at yet")\(why)",
     ]
     return lines
