@@ -198,12 +198,14 @@ extension GuardedNode {
 
   /// Gives every worker packets in both directions; every one of them leaves the node again.
   ///
-  /// `trigger` says to which worker a packet goes, in the middle, at which the candidate fails.
+  /// `trigger` says which workers have a packet, in the middle, at which the candidate fails. It is one of a user of
+  /// that worker's own: others' packets it hands over before a module decides about them.
   func load(rounds: Int = 20, trigger workers: [Int] = []) throws {
     for round in 0..<rounds {
       for worker in access.indices {
         for user in 0..<Self.users {
-          let isTrigger = workers.contains(worker) && round == rounds / 2 && user == 4
+          let isTrigger =
+            workers.contains(worker) && round == rounds / 2 && user == middleUser(of: worker)
           try inject(uplink(user, port: isTrigger ? 6666 : 5000), access[worker])
           try inject(downlink(user), core[worker])
           for direction in 0...1 { book[Int(user)][direction] += 1 }
@@ -213,6 +215,12 @@ extension GuardedNode {
       }
       drain()
     }
+  }
+
+  /// Sessions go round the workers.
+  private func middleUser(of worker: Int) -> UInt32 {
+    let share = access.count
+    return UInt32(Int(Self.users) / share / 2 * share + worker)
   }
 
   private func inject(_ bytes: [UInt8], _ port: MemoryPort) throws {

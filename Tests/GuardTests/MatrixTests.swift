@@ -29,6 +29,17 @@ struct MatrixTests {
     try failOnTrial(language, failure, plan)
   }
 
+  /// The first worker has nothing but the candidate, the others nothing of it.
+  @Test(arguments: Language.allCases, Failure.common)
+  func `a canary on one worker that fails is left at once, and no packet is lost`(
+    language: Language, failure: Failure
+  ) throws {
+    var plan = RolloutPlan()
+    plan.kind = .workers
+    plan.steps = [.workers(1), .share(RolloutPlan.all)]
+    try failOnTrial(language, failure, plan)
+  }
+
   /// In such a batch both have flows, and stable's come first.
   @Test(arguments: Failure.common.filter { [.segv, .abort, .overflow, .loop].contains($0) })
   func `a canary of flows that fails is left at once, and no packet is lost`(
@@ -108,11 +119,18 @@ struct MatrixTests {
       let transaction = try node.install(try FaultyModule.image(2, failure, in: language))
       try node.load()
       _ = try node.agent.activate(transaction, plan)
+      if plan?.kind == .workers {
+        // What the others have of that kind is not the candidate's.
+        try node.load(trigger: Array(1..<workers))
+        node.expectConservation()
+        #expect(node.agent.status().counters.faults == 0 && (node.marks[2] ?? 0) > 0)
+      }
       // With a plan every other batch is the candidate's: so is that of one of these packets, sooner or later.
       for _ in 0..<100 where node.agent.status().counters.faults == 0 {
         try node.load(trigger: Array(0..<workers))
       }
       expectFault(node, failure, .rolledBack)
+      if plan?.kind == .workers { #expect(node.agent.lastFault?.worker == "upf-worker-0") }
       try node.load(trigger: Array(0..<workers))
       node.expectConservation()
       #expect((node.marks[1] ?? 0) > 0)
@@ -217,6 +235,17 @@ struct MatrixTests {
     #expect(eventually(within: 60) { node.agent.lastFault != nil })
     #expect(node.agent.lastFault?.cause == "SIGSEGV")
     #expect(node.agent.status().transactionState == .rolledBack)
+    node.expectConservation()
+  }
+
+  /// Packets for faults used to be one user's, whose worker was the only one that ever failed.
+  @Test(arguments: 0..<2)
+  func `each of two workers fails at packets of its own`(worker: Int) throws {
+    let node = try GuardedNode(workers: 2)
+    _ = try node.agent.activate(try node.install(try FaultyModule.image(2, .segv)))
+    try node.load(trigger: [worker])
+    expectFault(node, .segv, .rolledBack)
+    #expect(node.agent.lastFault?.worker == "upf-worker-\(worker)")
     node.expectConservation()
   }
 
