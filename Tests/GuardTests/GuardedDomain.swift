@@ -6,6 +6,7 @@ import Guard
 import HotSwap
 import Platform
 import Refusal
+import Synchronization
 import Testing
 
 /// A domain with two builds of the qer from Fixtures, without an agent: stable, and one that fails.
@@ -59,6 +60,22 @@ final class GuardedDomain: Sendable {
   }
 }
 
+/// Where a worker registers.
+protocol WorkerHome: AnyObject, Sendable {
+  func registerWorker(name: String) throws -> UnsafeMutablePointer<hitless_worker>
+  func unregisterWorker(_ worker: UnsafeMutablePointer<hitless_worker>) throws
+}
+
+extension GuardedDomain: WorkerHome {
+  func registerWorker(name: String) throws -> UnsafeMutablePointer<hitless_worker> {
+    try unsafe domain.registerWorker(name: name)
+  }
+
+  func unregisterWorker(_ worker: UnsafeMutablePointer<hitless_worker>) throws {
+    unsafe try domain.unregisterWorker(worker)
+  }
+}
+
 /// A worker on the thread that makes it, and the batch that it runs.
 @safe
 struct HandWorker: ~Copyable {
@@ -72,7 +89,7 @@ struct HandWorker: ~Copyable {
 
   static let packetCount = 32
 
-  private let home: GuardedDomain
+  private let home: any WorkerHome
   let worker: UnsafeMutablePointer<hitless_worker>
   private let work: UnsafeMutablePointer<Work>
 
@@ -81,14 +98,17 @@ struct HandWorker: ~Copyable {
     var batch = unsafe upf_batch()
     var hostFailure: Int32 = 0
     var worker: UnsafeMutablePointer<hitless_worker>?
+    /// Workers of which all have to be in a batch of the candidate before it is called.
+    var gate: UnsafeMutablePointer<Int>?
+    var gateTarget = 0
     var runs: UInt64 = 0
     var applied: UInt64 = 0
     var torn: UInt64 = 0
   }
 
-  init(_ home: GuardedDomain) throws {
+  init(_ home: some WorkerHome, name: String = "by hand") throws {
     self.home = home
-    unsafe worker = try home.domain.registerWorker(name: "by hand")
+    unsafe worker = try home.registerWorker(name: name)
     unsafe work = .allocate(capacity: 1)
     unsafe work.initialize(to: Work())
     unsafe work.pointee.worker = worker
@@ -108,6 +128,14 @@ struct HandWorker: ~Copyable {
     return unsafe hitless_run_batch(worker, pipeline, work)
   }
 
+  /// The same of many workers at once: in the candidate's batch each waits until `target` have come to the gate.
+  func run(at gate: WorkerGate, until target: Int) -> Int32 {
+    unsafe work.pointee.gate = gate.word
+    unsafe work.pointee.gateTarget = target
+    defer { unsafe work.pointee.gate = nil }
+    return run(trigger: true)
+  }
+
   /// How often the pipeline function has begun.
   var runs: UInt64 { unsafe work.pointee.runs }
   /// Packets that were applied at a commit point.
@@ -115,7 +143,30 @@ struct HandWorker: ~Copyable {
   /// Batches that were committed although a module had not finished with them.
   var torn: UInt64 { unsafe work.pointee.torn }
 
-  consuming func end() throws { unsafe try home.domain.unregisterWorker(worker) }
+  consuming func end() throws { unsafe try home.unregisterWorker(worker) }
+}
+
+/// Counts workers that are in a batch of the candidate.
+///
+/// Threading: the word is counted up atomically by each of them; the memory lives as long as the gate.
+@safe
+final class WorkerGate: @unchecked Sendable {
+  let word: UnsafeMutablePointer<Int>
+
+  init() {
+    unsafe word = .allocate(capacity: 1)
+    unsafe word.initialize(to: 0)
+  }
+
+  deinit { unsafe word.deallocate() }
+
+  /// Counts the calling worker, and waits for the others.
+  static func pass(_ word: UnsafeMutablePointer<Int>, until target: Int) {
+    // SAFETY: an atomic word has the layout of the word, which everybody uses as one.
+    let word = unsafe UnsafeMutableRawPointer(word).assumingMemoryBound(to: Atomic<Int>.self)
+    unsafe word.pointee.add(1, ordering: .relaxed)
+    while unsafe word.pointee.load(ordering: .relaxed) < target { sched_yield() }
+  }
 }
 
 private let pipeline: hitless_pipeline = { view, context in
@@ -130,6 +181,9 @@ private let pipeline: hitless_pipeline = { view, context in
   else { return -2 }
   let isLate = unsafe work.pointee.hostFailure == 2
   if isLate, let worker = unsafe work.pointee.worker { unsafe hitless_commit(worker) }
+  if let gate = unsafe work.pointee.gate, unsafe view.pointee.candidate != nil {
+    unsafe WorkerGate.pass(gate, until: work.pointee.gateTarget)
+  }
   unsafe process(nil, &work.pointee.batch)
   if unsafe work.pointee.hostFailure == 1 {
     unsafe UnsafeMutablePointer<UInt64>(bitPattern: 8)?.pointee = 1

@@ -163,7 +163,7 @@ extension Agent.State {
   /// Whether an exercise has to end, and nobody waits for the next swap: the candidate in force goes out at once.
   fileprivate var endsExercise: Bool {
     isClosed || transaction?.confirmBy.map { Deadline.at($0).hasPassed } ?? false
-      || transaction?.faults ?? 0 > 0
+      || transaction?.faults ?? 0 > 0 || transaction?.generation.breaker.isOpen ?? false
       || protection.isFrozen(transaction?.changedModules ?? [])
   }
 
