@@ -176,8 +176,14 @@ private enum Observer {
     let other = Process()
     other.executableURL = URL(fileURLWithPath: "/usr/bin/sleep")
     other.arguments = ["600"]
+    other.standardOutput = FileHandle.nullDevice
+    other.standardError = FileHandle.nullDevice
     try other.run()
-    defer { other.terminate() }
+    // Started by a thread of a dispatch queue it blocks nearly all signals, and would sleep on.
+    defer {
+      kill(other.processIdentifier, SIGKILL)
+      other.waitUntilExit()
+    }
     let words = ["--kill-after=5", "60", "/usr/bin/gdb", "-nx", "-batch", "-p"]
     let outcome = try run("/usr/bin/timeout", words + ["\(other.processIdentifier)"])
     return !outcome.errors.contains("ptrace: Operation not permitted")
