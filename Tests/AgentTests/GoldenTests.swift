@@ -199,6 +199,21 @@ struct GoldenTests {
     #expect(site.mappedImages("alpha") <= Agent.keptGenerations + 2)
   }
 
+  @Test func `a round of looks keeps no module that nobody else holds`() throws {
+    var round = GoldenRound([])
+    weak var held: StagedModule?
+    do {
+      let agent = try site.start()
+      let module = try stable(agent)
+      round = GoldenRound([module])
+      held = module
+      #expect(round.next()?.module === module)
+      try agent.close()
+    }
+    #expect(held == nil)
+    #expect(round.next() == nil)
+  }
+
   private func threads() -> [String] {
     names(in: "/proc/self/task").compactMap {
       contents(of: "/proc/self/task/\($0)/comm").map {

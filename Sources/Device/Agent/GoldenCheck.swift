@@ -18,34 +18,43 @@ struct GoldenRound {
   /// Shortest pause between two pieces: at most some 16 MB per second are read.
   static let leastPause: UInt64 = 1_000_000
 
-  private let modules: [StagedModule]
-  private var module = 0
+  /// A module of the round, which goes when nobody else holds it: a round takes a minute, and one that was retired
+  /// meanwhile must not stay mapped so long.
+  private struct Entry: Sendable {
+    weak let module: StagedModule?
+    let pieceCount: Int
+  }
+
+  private let entries: [Entry]
+  private var entry = 0
   private var piece = 0
 
-  init(_ modules: [StagedModule]) { self.modules = modules }
+  init(_ modules: [StagedModule]) {
+    entries = modules.map { Entry(module: $0, pieceCount: $0.golden.pieceCount) }
+  }
 
   /// The next piece, and whether it is the last one of its module; nil at the end of the round.
   mutating func next() -> (module: StagedModule, piece: Int, isLast: Bool)? {
-    while module < modules.count {
-      let current = modules[module]
-      guard piece < current.golden.pieceCount else {
-        (module, piece) = (module + 1, 0)
+    while entry < entries.count {
+      let current = entries[entry]
+      guard piece < current.pieceCount, let module = current.module else {
+        skipModule()
         continue
       }
       defer { piece += 1 }
-      return (current, piece, piece + 1 == current.golden.pieceCount)
+      return (module, piece, piece + 1 == current.pieceCount)
     }
     return nil
   }
 
   /// Goes on with the next module.
-  mutating func skipModule() { (module, piece) = (module + 1, 0) }
+  mutating func skipModule() { (entry, piece) = (entry + 1, 0) }
 
   /// How long to wait between two pieces, so that the round takes about `interval`.
   func pause(interval: UInt64) -> UInt64 {
-    guard !modules.isEmpty else { return Self.leastPause }
+    guard !entries.isEmpty else { return Self.leastPause }
     // One more than there are pieces: the step between two rounds.
-    let count = modules.reduce(1) { $0 + $1.golden.pieceCount }
+    let count = entries.reduce(1) { $0 + $1.pieceCount }
     return max(Self.leastPause, interval / UInt64(count))
   }
 }
