@@ -23,8 +23,7 @@ extension X86Instruction {
   /// Does what `write` does but for the mark of the start, where `reach` bytes from `at` on are there; those
   /// behind the instruction may become zero.
   ///
-  /// Each part is written as eight bytes, over which the next ones are written: that is a sixth of what it takes to
-  /// write byte by byte.
+  /// Each part is written as eight bytes, over which the next ones are written: no loop, and no question for each byte.
   @inline(__always)
   func overwrite(kinds: inout MutableSpan<UInt8>, at: Int) {
     precondition(at >= 0 && at <= kinds.count &- Self.reach)

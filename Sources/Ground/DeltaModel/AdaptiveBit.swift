@@ -12,8 +12,8 @@ package enum AdaptiveBit {
     _ slot: UInt32, bit: Int, limit: UInt32, rates: ConstantTable<UInt32>
   ) -> UInt32 {
     let count = slot & CodingTables.countLimit
-    // Of ten bits, as many as the table has rates.
     let target: Int64 = bit == 0 ? 0 : (1 << 22) - 1
+    // The count has ten bits: as many numbers as the table has rates.
     let step = ((target - Int64(slot >> 10)) &* Int64(unsafe rates[unchecked: Int(count)])) >> 16
     return slot &+ UInt32(truncatingIfNeeded: step) << 10 &+ (count < limit ? 1 : 0)
   }
