@@ -22,19 +22,26 @@ extension RunningTests {
     #expect(isSampled, "\(health)")
     // Without traffic the figures stay what they are, as soon as the last packets are through.
     #expect(eventually(within: 60) { (try? operations.settledHealth(&health)) == true })
-    let screen = try TerminalRun(
-      try BuiltProduct.path("hitless"), operations.path("agent"), seconds: 60,
-      to: operations.path("screen"), size: (80, 50))
-    #expect(eventually(within: 60) { WatchPicture.all(in: screen.text).count > 8 })
-    screen.end()
-    let pictures = WatchPicture.all(in: screen.text).dropLast()
-    #expect(pictures.count >= 8)
-    for picture in pictures { expect(picture, toShow: health) }
-    expectCountdown(pictures.compactMap(\.countdown), count: pictures.count)
+    // On the narrow one the two sides' times are below each other, and no figure is cut; other lines are.
+    for (columns, room) in [(150, 30), (60, 22)] {
+      let screen = try TerminalRun(
+        try BuiltProduct.path("hitless"), operations.path("agent"), seconds: 60,
+        to: operations.path("screen-\(columns)"), size: (columns, 50))
+      #expect(eventually(within: 60) { WatchPicture.all(in: screen.text).count > 8 })
+      screen.end()
+      let pictures = WatchPicture.all(in: screen.text).dropLast()
+      #expect(pictures.count >= 8)
+      for picture in pictures {
+        expect(picture, toShow: health, bars: room)
+        #expect(picture.lines.allSatisfy { $0.count <= columns }, "\(picture.lines)")
+      }
+      guard columns > 100 else { continue }
+      expectCountdown(pictures.compactMap(\.countdown), count: pictures.count)
+    }
     #expect(try daemon.end() == 0)
   }
 
-  private func expect(_ picture: WatchPicture, toShow health: RolloutHealth) {
+  private func expect(_ picture: WatchPicture, toShow health: RolloutHealth, bars room: Int) {
     #expect(picture.packets == health.packets.map(String.init), "\(picture.lines)")
     // How long a tick of the counter is gets known better and better: a little more or less is the same.
     let isSame =
@@ -43,8 +50,7 @@ extension RunningTests {
     #expect(isSame, "\(picture.lines), not \(health.quantiles)")
     let title = "\(health.title), share of samples: stable | candidate"
     #expect(picture.lines.contains(title), "\(picture.lines)")
-    // 80 columns leave 30 to either side.
-    #expect(picture.bars == health.bars(30), "\(picture.lines)")
+    #expect(picture.bars == health.bars(room), "\(picture.lines)")
   }
 
   private func expectCountdown(_ all: [WatchPicture.Countdown], count: Int) {
@@ -148,14 +154,22 @@ private struct WatchPicture {
     share > 0 ? max(1, Int((share * Double(room)).rounded())) : 0
   }
 
-  /// The sides' words in the line that begins with `name`.
+  /// The sides' words in the line that begins with `name`, or in the two below where it has the name alone.
   private func sides(of name: String) -> [String] {
-    guard let line = lines.first(where: { $0.hasPrefix(name) }) else { return [] }
-    return line.dropFirst(name.count).components(separatedBy: "   ")
-      .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    guard let index = lines.firstIndex(where: { $0.hasPrefix(name) }) else { return [] }
+    guard lines[index] == name else { return Self.words(in: lines[index].dropFirst(name.count)) }
+    let below = lines[(index + 1)...].prefix(2).map { Self.words(in: Substring($0)) }
+    guard below.compactMap(\.first) == ["stable", "candidate"] else { return [] }
+    return below.flatMap { $0.dropFirst() }
   }
 
-  var packets: [String] { sides(of: "packets ") }
+  /// What three blanks lie between.
+  private static func words(in text: Substring) -> [String] {
+    text.components(separatedBy: "   ").map { $0.trimmingCharacters(in: .whitespaces) }
+      .filter { !$0.isEmpty }
+  }
+
+  var packets: [String] { sides(of: "packets") }
   var quantiles: [Int] {
     sides(of: "batch, ns p50/p95/p99").flatMap { words in
       words.components(separatedBy: CharacterSet(charactersIn: " /()")).compactMap { Int($0) }

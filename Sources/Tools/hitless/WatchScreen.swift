@@ -140,12 +140,30 @@ struct WatchScreen {
       + " (\(count))"
   }
 
+  /// Three columns under the names in the first of `rows`.
+  ///
+  /// A figure is never cut: the longest rows have either side's cell on a line of its own, until the others fit.
   private func table(_ rows: [[String]]) -> [String] {
-    let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }
-    return rows.map { row in
-      zip(row, widths).map { cell, width in
+    let gap = "   "
+    let names = rows[0].dropFirst()
+    var columns = rows
+    var widths: [Int] {
+      (0..<3).map { column in columns.map { $0[column].count }.max() ?? 0 }
+    }
+    while columns.count > 1, widths.reduce(2 * gap.count, +) > width {
+      let lengths = columns.dropFirst().map { $0.joined().count }
+      let longest = lengths.indices.max { lengths[$0] < lengths[$1] } ?? 0
+      columns.remove(at: longest + 1)
+    }
+    let widest = widths
+    return rows.flatMap { row in
+      guard columns.contains(row) else {
+        return [row[0]] + zip(names, row.dropFirst()).map { "  \($0)\(gap)\($1)" }
+      }
+      let cells = zip(row, widest).map { cell, width in
         cell + String(repeating: " ", count: width - cell.count)
-      }.joined(separator: "   ")
+      }
+      return [cells.joined(separator: gap)]
     }
   }
 
