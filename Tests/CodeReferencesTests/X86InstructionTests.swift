@@ -201,7 +201,7 @@ private func likelyBytes(_ random: inout SeededGenerator) -> [UInt8] {
 }
 
 /// The kinds of `count` bytes after `instruction` was written to their begin.
-private func writtenKinds(of instruction: X86Instruction, count: Int) -> [UInt8] {
+func writtenKinds(of instruction: X86Instruction, count: Int) -> [UInt8] {
   var kinds = [UInt8](repeating: 0, count: count)
   var span = kinds.mutableSpan
   instruction.write(kinds: &span, at: 0)

@@ -25,13 +25,13 @@ struct LabelImage {
     let map: AddressMap
 
     func label(address: UInt64) -> UInt64 {
-      let mapped = map.known(address)
+      let mapped = map.pair.known(address)
       guard mapped.source == .covered || mapped.source == .unbacked else { return 0 }
       return LabelImage.hash(mapped.first)
     }
 
     func label(place: Int) -> UInt64 {
-      map.target(ofPlace: place).map { LabelImage.hash(UInt64($0)) } ?? 0
+      map.pair.target(ofPlace: place).map { LabelImage.hash(UInt64($0)) } ?? 0
     }
   }
 

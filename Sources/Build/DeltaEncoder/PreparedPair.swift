@@ -35,9 +35,10 @@ struct PreparedPair: Sendable {
 
   func map(_ covers: [Cover]) -> AddressMap {
     AddressMap(
-      from: baseFields.layout ?? .none, to: front.layout ?? .none,
-      counterparts: front.counterparts(baseFields.layout?.sections.count ?? 0),
-      positions: PositionMap(covers, baseSize: base.count))
+      LayoutPair(
+        from: baseFields.layout ?? .none, to: front.layout ?? .none,
+        counterparts: front.counterparts(baseFields.layout?.sections.count ?? 0),
+        positions: PositionMap(covers, baseSize: base.count)))
   }
 
   /// Of larger files the third round takes more time than it is worth.

@@ -5,7 +5,9 @@
 /// and are within the limits below; everything else in them may be nonsense. Where sections overlap,
 /// in the file or in memory, the first owns the bytes: the one with the lowest offset (or address),
 /// and of these the one with the lowest index. So every byte has one section at most.
-package struct ElfLayout: Sendable {
+///
+/// A class, because it never changes and is asked for each reference: a struct would be copied for each answer.
+package final class ElfLayout: Sendable {
   /// The most sections a file may have.
   package static let maximumSections = 4096
   /// The most program headers it may have.
@@ -30,7 +32,7 @@ package struct ElfLayout: Sendable {
   /// How many bytes the file has.
   package let fileSize: Int
   /// What each section is for.
-  package private(set) var roles: [SectionRole]
+  package let roles: [SectionRole]
   /// The bytes of file header, program headers and section headers: ascending, not empty, disjoint.
   package let frames: [Range<Int>]
   /// The bytes that sections own: ascending, not empty, disjoint.
@@ -38,8 +40,8 @@ package struct ElfLayout: Sendable {
 
   /// For each section the bytes it owns.
   private let owned: [Range<Int>]
-  private let extentStarts: [Int]
-  private let addressStarts: [UInt64]
+  private let extentStarts: AscendingStarts
+  private let addressStarts: AscendingStarts
   private let addressEnds: [UInt64]
   private let addressSections: [Int]
 
@@ -52,7 +54,7 @@ package struct ElfLayout: Sendable {
   }
 
   /// The layout of the whole file `bytes`, with roles from headers and names; nil when it has none.
-  package init?(_ bytes: Span<UInt8>) {
+  package convenience init?(_ bytes: Span<UInt8>) {
     guard bytes.count >= Self.headerSize else { return nil }
     let header = FileHeader(bytes)
     guard let segments = header.programHeaderRange(fileSize: bytes.count),
@@ -62,10 +64,12 @@ package struct ElfLayout: Sendable {
     for start in stride(from: table.lowerBound, to: table.upperBound, by: SectionHeader.byteCount) {
       sections.append(SectionHeader(parsing: bytes, at: start))
     }
-    self.init(
+    let plain = ElfLayout(
       header: copy(bytes, 0..<Self.headerSize), programHeaders: copy(bytes, segments),
       sections: sections, fileSize: bytes.count)
-    if !isSynthetic { roles = Self.roles(self, names: bytes, table: header.nameTable) }
+    guard let plain else { return nil }
+    let roles = Self.roles(plain, names: bytes, table: header.nameTable)
+    self.init(plain, roles: plain.isSynthetic ? plain.roles : roles)
   }
 
   /// The layout that decoded headers give, with roles from headers alone; nil when they give none.
@@ -95,33 +99,38 @@ package struct ElfLayout: Sendable {
     roles = sections.map { SectionRole($0) }
     let files = Self.extents(of: sections, fileSize: fileSize)
     extents = files
-    extentStarts = files.map { $0.range.lowerBound }
+    extentStarts = AscendingStarts(files.map { UInt64($0.range.lowerBound) })
     var owned = [Range<Int>](repeating: 0..<0, count: sections.count)
     for extent in files { owned[extent.section] = extent.range }
     self.owned = owned
     let memory = Self.addressRanges(of: sections, isRelocatable: header.isRelocatable, owned: owned)
-    addressStarts = memory.map { $0.start }
+    addressStarts = AscendingStarts(memory.map { $0.start })
     addressEnds = memory.map { $0.end }
     addressSections = memory.map { $0.section }
+  }
+
+  /// The same layout, with other roles of its sections.
+  package init(_ other: ElfLayout, roles: [SectionRole]) {
+    self.roles = roles
+    (header, programHeaders, sections) = (other.header, other.programHeaders, other.sections)
+    (isSynthetic, machine, isRelocatable) = (other.isSynthetic, other.machine, other.isRelocatable)
+    (fileSize, frames, extents, owned) = (other.fileSize, other.frames, other.extents, other.owned)
+    (extentStarts, addressStarts) = (other.extentStarts, other.addressStarts)
+    (addressEnds, addressSections) = (other.addressEnds, other.addressSections)
   }
 
   /// No frame at all.
   init() {
     header = Array(repeating: 0, count: Self.headerSize)
     (programHeaders, sections, roles, frames, extents) = ([], [], [], [], [])
-    (owned, extentStarts, addressStarts, addressEnds, addressSections) = ([], [], [], [], [])
+    (owned, addressEnds, addressSections) = ([], [], [])
+    (extentStarts, addressStarts) = (AscendingStarts([]), AscendingStarts([]))
     (machine, isRelocatable, isSynthetic, fileSize) = (0, false, false, 0)
   }
 
   /// What the section with this index is for; a gap when there is none.
   package func role(_ section: Int) -> SectionRole {
     roles.indices.contains(section) ? roles[section] : .gap
-  }
-
-  /// Says what the section is for: in a target, what the paired section of the base is for.
-  package mutating func setRole(_ role: SectionRole, of section: Int) {
-    guard roles.indices.contains(section) else { return }
-    roles[section] = role
   }
 
   /// The bytes of the file that the section owns, empty when it has none.
@@ -143,7 +152,7 @@ package struct ElfLayout: Sendable {
   ///
   /// - Complexity: O(log n).
   package func firstExtent(endingAfter offset: Int) -> Int {
-    let last = lastIndex(extentStarts, atOrBelow: offset)
+    let last = lastExtent(atOrBelow: offset)
     return last >= 0 && extents[last].range.upperBound > offset ? last : last &+ 1
   }
 
@@ -151,9 +160,14 @@ package struct ElfLayout: Sendable {
   ///
   /// - Complexity: O(log n).
   package func section(atOffset offset: Int) -> Int? {
-    let last = lastIndex(extentStarts, atOrBelow: offset)
+    let last = lastExtent(atOrBelow: offset)
     guard last >= 0, offset < extents[last].range.upperBound else { return nil }
     return extents[last].section
+  }
+
+  @inline(__always)
+  private func lastExtent(atOrBelow offset: Int) -> Int {
+    offset < 0 ? -1 : extentStarts.last(atOrBelow: UInt64(offset))
   }
 
   /// The section that is at the address, or nil.
@@ -164,7 +178,7 @@ package struct ElfLayout: Sendable {
   /// - Complexity: O(log n).
   @inline(__always)
   package func section(atAddress address: UInt64) -> Int? {
-    let last = lastIndex(addressStarts, atOrBelow: address)
+    let last = addressStarts.last(atOrBelow: address)
     guard last >= 0, address < addressEnds[last] else { return nil }
     return addressSections[last]
   }

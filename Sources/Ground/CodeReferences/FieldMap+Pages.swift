@@ -87,21 +87,27 @@ extension FieldMap {
     _ kinds: inout MutableSpan<UInt8>
   ) {
     let span = bytes.span
+    let shapes = X86Shapes.shared
     var start = max(starts.previous(part.lowerBound) ?? range.lowerBound, range.lowerBound)
     while start < part.upperBound {
-      let instruction = X86Instruction(span, at: start, end: range.upperBound)
       let place = start &- base
-      // What stands behind it is written afterwards, or has no kind; starts are marked for the whole page.
-      if place >= 0, place <= kinds.count &- X86Instruction.reach {
-        instruction.overwrite(kinds: &kinds, at: place)
+      let count: Int
+      // What stands behind it is written afterwards, or has no kind.
+      if start <= range.upperBound &- X86Instruction.mostBytes, place >= 0,
+        place <= kinds.count &- 16, let shape = shapes.number(span.littleEndian64(at: start))
+      {
+        shapes.write(shape, to: &kinds, at: place)
+        count = shapes.count(shape)
       } else {
+        let instruction = X86Instruction(span, at: start, end: range.upperBound)
         instruction.write(kinds: &kinds, at: place)
+        count = instruction.count
       }
       // PUSH imm32: which relocation the entry asks for.
-      if role == .plt, span[start] == 0x68, instruction.count == 5 {
-        kinds.paint(.pltIndex, at: start &+ 1 &- base, count: 4)
+      if role == .plt, span[start] == 0x68, count == 5 {
+        kinds.paint(.pltIndex, at: place &+ 1, count: 4)
       }
-      start &+= instruction.count
+      start &+= count
     }
   }
 

@@ -71,25 +71,24 @@ struct CodeSweep {
     _ bytes: Span<UInt8>, _ bitmap: inout StartBitmap, _ taken: inout TakenAddresses
   ) {
     var constants = ConstantFinder(layout: layout)
+    let shapes = X86Shapes.shared
     var start = range.lowerBound
     while start < range.upperBound {
       bitmap.insert(start)
-      guard isAddressTaken(bytes, start) else {
-        start &+= X86Instruction.length(bytes, at: start, end: range.upperBound)
-        continue
+      let isInside = start <= range.upperBound &- X86Instruction.mostBytes
+      let head =
+        isInside ? bytes.littleEndian64(at: start) : UInt64(bytes.littleEndian32(at: start))
+      if start <= range.upperBound &- 7, head & 0xc7_fff8 == 0x05_8d48 {
+        let place = address &+ UInt64(start &- range.lowerBound)
+        let target = place &+ 7 &+ bytes.signed32(at: start &+ 3)
+        start &+= 7
+        if let offset = constants.offset(of: target) { taken.insert(offset) }
+      } else if isInside, let shape = shapes.number(head) {
+        start &+= shapes.count(shape)
+      } else {
+        start &+= X86Instruction(bytes, at: start, end: range.upperBound).count
       }
-      let place = address &+ UInt64(start &- range.lowerBound)
-      let target = place &+ 7 &+ bytes.signed32(at: start &+ 3)
-      start &+= 7
-      if let offset = constants.offset(of: target) { taken.insert(offset) }
     }
-  }
-
-  @inline(__always)
-  private func isAddressTaken(_ bytes: Span<UInt8>, _ start: Int) -> Bool {
-    guard start <= range.upperBound &- 7 else { return false }
-    return bytes[start] & 0xf8 == 0x48 && bytes[start &+ 1] == 0x8d
-      && bytes[start &+ 2] & 0xc7 == 0x05
   }
 }
 

@@ -53,18 +53,18 @@ public struct FieldReader: Sendable {
   private mutating func firstBytes(ofPageAt offset: Int, count: Int) -> UInt64 {
     let slot = (offset >> 12) & (Self.slotCount &- 1)
     if indices[slot] != offset >> 12 { load(offset >> 12, slot) }
-    let kinds = kinds.span
     let start = slot << 12 | offset & 4095
+    let kinds = kinds.span.extracting(start..<start &+ count)
     var marks: UInt64 = 0
     var place = 0
     while place &+ 8 <= count {
-      let ones = (kinds.littleEndian64(at: start &+ place) >> 6) & 0x0101_0101_0101_0101
+      let ones = (kinds.littleEndian64(at: place) >> 6) & 0x0101_0101_0101_0101
       // Brings the lowest bit of each byte to the highest byte, that of the lowest byte lowest.
       marks |= ((ones &* 0x0102_0408_1020_4080) >> 56) &<< UInt64(place)
       place &+= 8
     }
     while place < count {
-      let isFirst = ByteKind(rawValue: kinds[start &+ place]).isFirst
+      let isFirst = ByteKind(rawValue: kinds[place]).isFirst
       marks |= (isFirst ? 1 : 0) &<< UInt64(place)
       place &+= 1
     }

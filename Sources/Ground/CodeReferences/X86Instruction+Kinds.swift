@@ -17,39 +17,6 @@ extension X86Instruction {
     if at >= 0 { kinds[at] |= ByteKind.start }
   }
 
-  /// How many bytes from its first one on `overwrite` may change.
-  static let reach = mostBytes + 8
-
-  /// Does what `write` does but for the mark of the start, where `reach` bytes from `at` on are there; those
-  /// behind the instruction may become zero.
-  ///
-  /// Each part is written as eight bytes, over which the next ones are written: no loop, and no question for each byte.
-  @inline(__always)
-  func overwrite(kinds: inout MutableSpan<UInt8>, at: Int) {
-    precondition(at >= 0 && at <= kinds.count &- Self.reach)
-    var index = at
-    Self.put(&kinds, &index, prefixCount, .prefix)
-    Self.put(&kinds, &index, opcodeCount, isBad ? .bad : .opcode)
-    Self.put(&kinds, &index, modRMCount, .modRM)
-    Self.put(&kinds, &index, sibCount, .sib)
-    Self.put(&kinds, &index, displacementCount, displacementKind, ByteKind.first)
-    Self.put(&kinds, &index, immediateCount, immediateKind, ByteKind.first)
-    if secondImmediateCount != 0 {
-      Self.put(&kinds, &index, secondImmediateCount, .immediate8, ByteKind.first)
-    }
-    kinds.store(0, at: index)
-  }
-
-  /// Writes a part of `count` bytes, at most eight, as if it had eight.
-  @inline(__always)
-  private static func put(
-    _ kinds: inout MutableSpan<UInt8>, _ index: inout Int, _ count: UInt8, _ kind: ByteKind,
-    _ mark: UInt8 = 0
-  ) {
-    kinds.store(UInt64(kind.rawValue) &* 0x0101_0101_0101_0101 | UInt64(mark), at: index)
-    index &+= Int(count)
-  }
-
   /// Returns the kind of the byte behind `count` bytes of an instruction that begins at `start`.
   ///
   /// Nil when these bytes are a whole instruction, or cannot begin one; then the next byte is the

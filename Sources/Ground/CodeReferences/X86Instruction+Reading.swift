@@ -87,64 +87,6 @@ extension X86Instruction {
     return .opcode
   }
 
-  /// Reads an instruction with at most one prefix before REX and an opcode of the one-byte or two-byte
-  /// table, all of whose bytes there are; `head` are the first eight, in which its fields are told.
-  ///
-  /// Nil for any other: `read` knows what that is. Of these it says the same.
-  @inline(__always)
-  init?(common head: UInt64) {
-    self.init()
-    var head = head
-    var prefixes = X86Prefixes()
-    var byte = UInt8(truncatingIfNeeded: head)
-    if byte == 0x66 || byte & 0xfe == 0xf2 {
-      prefixes.isOperand16 = byte == 0x66
-      prefixes.isF2 = byte == 0xf2
-      prefixCount = 1
-      head >>= 8
-      byte = UInt8(truncatingIfNeeded: head)
-    }
-    if byte & 0xf0 == 0x40 {
-      prefixes.isWide = byte & 8 != 0
-      prefixCount &+= 1
-      head >>= 8
-      byte = UInt8(truncatingIfNeeded: head)
-    }
-    var table = X86Table.oneByte
-    var form = X86Table.oneByteForm(of: byte)
-    opcodeCount = 1
-    if byte == 0x0f {
-      head >>= 8
-      byte = UInt8(truncatingIfNeeded: head)
-      table = X86Table.twoByte
-      form = X86Table.twoByteForm(of: byte)
-      opcodeCount = 2
-    }
-    guard form != X86Form.special else { return nil }
-    identity = table | UInt32(byte) << 8
-    guard form >= X86Form.modRM else {
-      _ = readImmediate(form, prefixes)
-      return
-    }
-    let modRM = UInt8(truncatingIfNeeded: head >> 8)
-    guard table != X86Table.oneByte || X86Table.isAssigned(byte, modRM) else { return nil }
-    identity |= UInt32(modRM & 0xc7)
-    modRMCount = 1
-    readTail(modRM, form, prefixes)
-    setAddress(modRM, sib: UInt8(truncatingIfNeeded: head >> 16))
-  }
-
-  /// Sets SIB and displacement as `readAddress` does, of which `sib` is the byte behind ModRM.
-  @inline(__always)
-  private mutating func setAddress(_ modRM: UInt8, sib: UInt8) {
-    let mode = modRM >> 6
-    guard mode != 3 else { return }
-    let isFar = modRM & 7 == 5 || modRM & 7 == 4 && sib & 7 == 5
-    displacementCount = mode == 1 ? 1 : mode == 2 || isFar ? 4 : 0
-    sibCount = modRM & 7 == 4 ? 1 : 0
-    isRelativeToEnd = mode == 0 && modRM & 7 == 5
-  }
-
   /// Reads on behind a byte that is neither an opcode nor a prefix of one byte.
   @inline(__always)
   private mutating func readSpecial(

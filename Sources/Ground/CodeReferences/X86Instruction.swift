@@ -40,34 +40,13 @@ public struct X86Instruction: Sendable {
   ///
   /// Total: what is no instruction, has more than 15 bytes, or does not end at `end` or before, is
   /// one byte of kind `.bad`; so is a `start` outside of `bytes`.
-  @inline(__always)
+  @inline(never)
   package init(_ bytes: Span<UInt8>, at start: Int, end: Int) {
     self.init()
     guard start >= 0, start < end, end <= bytes.count else {
       becomeBad()
       return
     }
-    if start <= end - Self.mostBytes, let common = Self(common: bytes.littleEndian64(at: start)) {
-      self = common
-    } else {
-      readAny(bytes, at: start, end: end)
-    }
-  }
-
-  /// Returns the `count` of the instruction at `start`, and reads no more of it than that takes.
-  @inline(__always)
-  static func length(_ bytes: Span<UInt8>, at start: Int, end: Int) -> Int {
-    if start >= 0, end <= bytes.count, start <= end &- mostBytes,
-      let common = Self(common: bytes.littleEndian64(at: start))
-    {
-      return common.count
-    }
-    return Self(bytes, at: start, end: end).count
-  }
-
-  /// Reads any instruction at `start`.
-  @inline(never)
-  private mutating func readAny(_ bytes: Span<UInt8>, at start: Int, end: Int) {
     let limit = Swift.min(end - start, Self.mostBytes)
     let missing = read(bytes, at: start, count: limit)
     if missing != .none || count > limit { becomeBad() }

@@ -104,8 +104,8 @@ extension DeltaBody {
     _ unit: ContentPlan.Unit, base: Span<UInt8>, truth: Span<UInt8>,
     output: inout MutableSpan<UInt8>
   ) {
-    let old = predictor.map.source(of: unit.section, front)
-      .map { predictor.map.old.range(of: $0).lowerBound }
+    let old = predictor.map.pair.source(of: unit.section, front)
+      .map { predictor.map.pair.old.range(of: $0).lowerBound }
     for offset in stride(from: 0, to: min(Self.headCount, unit.range.count & ~3), by: 4) {
       let place = unit.range.lowerBound + offset
       let expected = old.map { base.little($0 + offset, 4) } ?? 0

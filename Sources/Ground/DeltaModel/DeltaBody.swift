@@ -94,9 +94,10 @@ package struct DeltaBody: ~Copyable {
       fields.layout?.machine == front.layout?.machine && !coder.without.contains(.fields)
     let fields = knowsFields ? fields : FieldMap.none
     let map = AddressMap(
-      from: fields.layout ?? .none, to: front.layout ?? .none,
-      counterparts: front.counterparts(fields.layout?.sections.count ?? 0),
-      positions: PositionMap(covers, baseSize: base.count))
+      LayoutPair(
+        from: fields.layout ?? .none, to: front.layout ?? .none,
+        counterparts: front.counterparts(fields.layout?.sections.count ?? 0),
+        positions: PositionMap(covers, baseSize: base.count)))
     plan = ContentPlan(front.layout, fileSize: size)
     let bits = tableBits ?? header.tableBits
     table = ContextTable(bits: bits)
@@ -152,13 +153,14 @@ package struct DeltaBody: ~Copyable {
   /// Puts the target's file header and tables where they belong.
   func writeFrame(_ output: inout MutableSpan<UInt8>) {
     guard let layout = front.layout else { return }
-    put(layout.header, at: 0, in: &output)
+    let header = layout.header
+    put(header, at: 0, in: &output)
     // Of a table without entries nobody has looked where it is said to be.
     if !layout.programHeaders.isEmpty {
-      put(layout.programHeaders, at: Int(layout.header.span.little(32, 8)), in: &output)
+      put(layout.programHeaders, at: Int(header.span.little(32, 8)), in: &output)
     }
     guard !layout.isSynthetic else { return }
-    let start = Int(layout.header.span.little(40, 8))
+    let start = Int(header.span.little(40, 8))
     for (index, section) in layout.sections.enumerated() {
       put(section.encoded, at: start + index * SectionHeader.byteCount, in: &output)
     }

@@ -10,7 +10,7 @@ struct FieldPredictor: Sendable {
   var reader: FieldReader
   var values = ValueChanges()
   /// By kind, how far the last reference was moved that stood in a block with differences.
-  private var shifts = InlineArray<64, UInt64>(repeating: 0)
+  private var shifts = [UInt64](repeating: 0, count: ByteKind.count)
   private let base: [UInt8]
   private let without: DeltaAblation
   /// The section of the base whose records its PLT counts, or 0.
@@ -28,7 +28,7 @@ struct FieldPredictor: Sendable {
     self.reader = reader
     self.base = base
     self.without = without
-    pltRelocations = map.old.pltRelocations ?? 0
+    pltRelocations = map.pair.old.pltRelocations ?? 0
     sizes = SectionSizes(map)
     values.followsRegisters = !without.contains(.renamedRegisters)
   }
@@ -198,7 +198,7 @@ extension FieldPredictor {
   ) {
     guard result.old > 0 else { return }
     let last = start &+ result.old &- 1
-    let mapped = map.known(last)
+    let mapped = map.pair.known(last)
     note(last, mapped, &result)
     result.add((mapped.first &+ 1 &- newStart) & mask)
     result.add(result.old)
@@ -207,18 +207,18 @@ extension FieldPredictor {
 
   /// An offset into the string table that belongs to the table of the field.
   private func stringOffset(_ old: Int, _ result: inout FieldPrediction) {
-    guard let section = map.old.section(atOffset: old) else { return }
-    entry(result.old, in: Int(map.old.sections[section].link), size: 1, &result)
+    guard let section = map.pair.old.section(atOffset: old) else { return }
+    entry(result.old, in: Int(map.pair.old.sections[section].link), size: 1, &result)
   }
 
   /// An index into the table that is linked with the table of the field.
   private func index(
     _ old: Int, into role: SectionRole, size: UInt64, _ result: inout FieldPrediction
   ) {
-    guard let section = map.old.section(atOffset: old) else { return }
+    guard let section = map.pair.old.section(atOffset: old) else { return }
     let table =
       role == .symbols
-      ? Int(map.old.sections[section].link) : pltRelocations
+      ? Int(map.pair.old.sections[section].link) : pltRelocations
     entry(result.old, in: table, size: size, &result)
   }
 
@@ -226,23 +226,25 @@ extension FieldPredictor {
   private func entry(
     _ number: UInt64, in table: Int, size: UInt64, _ result: inout FieldPrediction
   ) {
-    guard table > 0, table < map.old.sections.count, number < 1 << 40 else { return }
-    let counterpart = Int(map.counterparts[table])
-    let header = map.old.sections[table]
+    guard table > 0, table < map.pair.old.sections.count, number < 1 << 40 else { return }
+    let counterpart = Int(map.pair.counterparts[table])
+    let header = map.pair.old.sections[table]
     guard counterpart >= 0, number &* size < header.size, header.offset < 1 << 40,
-      let found = map.positions.target(of: Int(header.offset &+ number &* size))
+      let found = map.pair.positions.target(of: Int(header.offset &+ number &* size))
     else { return }
-    let start = map.new.sections[counterpart].offset
+    let start = map.pair.new.sections[counterpart].offset
     guard UInt64(found) >= start else { return }
     result.add((UInt64(found) &- start) / size)
   }
 
   /// Entries of a PLT push their own number.
   private func pltIndex(_ old: Int, _ place: Int, _ result: inout FieldPrediction) {
-    if let before = map.old.section(atOffset: old), let after = map.new.section(atOffset: place) {
+    if let before = map.pair.old.section(atOffset: old),
+      let after = map.pair.new.section(atOffset: place)
+    {
       let moved =
-        (place &- map.new.range(of: after).lowerBound)
-        &- (old &- map.old.range(of: before).lowerBound)
+        (place &- map.pair.new.range(of: after).lowerBound)
+        &- (old &- map.pair.old.range(of: before).lowerBound)
       result.add((result.old &+ UInt64(bitPattern: Int64(moved >> 4))) & 0xffff_ffff)
     }
     index(old, into: .relocations, size: 24, &result)
@@ -251,7 +253,7 @@ extension FieldPredictor {
   /// The distance from an FDE back to its CIE.
   private func commonEntry(_ old: Int, _ place: Int, _ result: inout FieldPrediction) {
     guard UInt64(old) >= result.old,
-      let found = map.positions.target(of: old &- Int(result.old)), found < place
+      let found = map.pair.positions.target(of: old &- Int(result.old)), found < place
     else { return }
     result.add(UInt64(place - found) & 0xffff_ffff)
   }

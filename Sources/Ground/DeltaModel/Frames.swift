@@ -3,14 +3,16 @@ internal import CodeReferences
 extension FrontMatter {
   /// Gives each section the role of its source, whose name is known.
   mutating func takeRoles(from base: ElfLayout?) {
-    guard let base, layout != nil else { return }
-    for (section, source) in sources.enumerated() where source >= 0 {
-      layout?.setRole(base.role(Int(source)), of: section)
+    guard let base, let layout else { return }
+    var roles = layout.roles
+    for (section, source) in zip(roles.indices, sources) where source >= 0 {
+      roles[section] = base.role(Int(source))
     }
+    self.layout = ElfLayout(layout, roles: roles)
   }
 }
 
-extension AddressMap {
+extension LayoutPair {
   /// The base's layout, or nil where it has none.
   var oldIfAny: ElfLayout? { old.sections.isEmpty ? nil : old }
 

@@ -44,7 +44,7 @@ enum Rehearsal {
 extension DeltaBody {
   /// Lets the models of new code run over code of the base as if they coded it.
   mutating func rehearse(_ base: Span<UInt8>) {
-    guard let layout = predictor.map.oldIfAny, code != nil || words != nil,
+    guard let layout = predictor.map.pair.oldIfAny, code != nil || words != nil,
       !coder.without.contains(.rehearsal)
     else { return }
     let (centers, inserted) = insertions()
@@ -69,8 +69,8 @@ extension DeltaBody {
     for unit in plan.units where unit.role.isCode {
       var place = unit.range.lowerBound
       var old =
-        predictor.map.source(of: unit.section, front).map {
-          predictor.map.old.range(of: $0).lowerBound
+        predictor.map.pair.source(of: unit.section, front).map {
+          predictor.map.pair.old.range(of: $0).lowerBound
         } ?? 0
       for index in order.overlapping(unit.range) {
         let cover = covers[index]

@@ -16,9 +16,10 @@ struct SectionSizes: Sendable {
   /// Gathers the sizes; of sections of one size the first counts that has a counterpart.
   init(_ map: AddressMap) {
     var changes: [Change] = []
-    for (section, (header, counterpart)) in zip(map.old.sections, map.counterparts).enumerated()
+    for (section, (header, counterpart)) in zip(map.pair.old.sections, map.pair.counterparts)
+      .enumerated()
     where header.isAllocated && counterpart >= 0 {
-      let size = map.new.sections[Int(counterpart)].size
+      let size = map.pair.new.sections[Int(counterpart)].size
       changes.append(Change(old: header.size, new: size, section: section))
     }
     changes.sort { ($0.old, $0.section) < ($1.old, $1.section) }

@@ -19,6 +19,7 @@ struct ValueChanges: Sendable {
   var followsRegisters = true
 
   /// Adds what the value of `kind` may have become.
+  @inline(__always)
   func predict(_ kind: ByteKind, _ result: inout FieldPrediction) {
     let entry = entries[Self.slot(kind, result.old)]
     if entry.kind == kind.rawValue && entry.old == result.old { result.add(entry.new) }
