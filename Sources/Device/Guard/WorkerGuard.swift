@@ -39,7 +39,11 @@ package final class WorkerGuard: @unchecked Sendable {
     let address = unsafe mmap(
       nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     guard let address = unsafe address, unsafe address != MAP_FAILED else { return nil }
-    unsafe mprotect(address, page, PROT_NONE)
+    // Without that page a handler that is too greedy would write to whatever lies there: as good as no memory.
+    guard unsafe mprotect(address, page, PROT_NONE) == 0 else {
+      unsafe munmap(address, byteCount)
+      return nil
+    }
     unsafe memory = address
     unsafe stackStart = address + page
     unsafe record = (address + page + stackSize).bindMemory(to: hitless_guard.self, capacity: 1)
