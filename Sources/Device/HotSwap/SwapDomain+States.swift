@@ -47,7 +47,8 @@ extension SwapDomain {
   /// Moves records to `goal`, one look after another, until all are there; returns how many are not
   /// at `deadline`.
   ///
-  /// Hooks are called on this thread, under a guard of its own. Gives up at the first record whose
+  /// Hooks are called on this thread, under a guard of its own, or not at all: while there is no memory for that,
+  /// nothing moves. Gives up at the first record whose
   /// way forward fails, when that way is closed (`Migration.halt`), and when `isOver` says so, which is asked
   /// between two looks. Blocks; no worker waits for it.
   package func sweep(
@@ -55,12 +56,9 @@ extension SwapDomain {
     unless isOver: () -> Bool = { false }
   ) -> UInt64 {
     sweeping.withLock { seat in
-      if seat == nil { seat = SweepSeat(in: room) }
-      seat?.sit()
-      defer { seat?.leave() }
       var pause: UInt64 = 10_000
       while true {
-        let missing = migration.sweep(to: goal, seat: seat?.workerGuard, until: deadline)
+        let missing = sweep(migration, to: goal, until: deadline, at: &seat)
         let isHalted = goal == .candidate && migration.isHalted
         guard missing > 0, !isHalted, !deadline.hasPassed, !isOver() else { return missing }
         // A batch has what is missing: it takes some microseconds.
@@ -68,6 +66,18 @@ extension SwapDomain {
         pause = min(pause * 2, 1_000_000)
       }
     }
+  }
+
+  /// One look; a hook that faulted without a seat would end the host.
+  private func sweep(
+    _ migration: Migration, to goal: Migration.Goal, until deadline: Deadline,
+    at seat: inout SweepSeat?
+  ) -> UInt64 {
+    if seat == nil, let room { seat = SweepSeat(in: room) }
+    guard room == nil || seat != nil else { return max(1, migration.missingCount(from: goal)) }
+    seat?.sit()
+    defer { seat?.leave() }
+    return migration.sweep(to: goal, seat: seat?.workerGuard, until: deadline)
   }
 
   /// Fills a record with zeros, wherever it lies; no worker may be using it.
@@ -98,25 +108,31 @@ extension SwapDomain {
 /// Threading: behind `SwapDomain.sweeping`.
 @safe
 final class SweepSeat: @unchecked Sendable {
-  let workerGuard: WorkerGuard?
+  let workerGuard: WorkerGuard
   private let memory: UnsafeMutableRawPointer
   private let signal: Int32
 
-  init?(in room: GuardRoom?) {
-    guard let room,
-      let memory = unsafe lineAlignedMemory(MemoryLayout<hitless_worker>.stride)
-    else { return nil }
+  /// A seat under the guard of `room`; nil without memory.
+  init?(in room: GuardRoom) {
+    guard let memory = unsafe lineAlignedMemory(MemoryLayout<hitless_worker>.stride) else {
+      return nil
+    }
+    let made = unsafe room.makeGuard(
+      for: memory.bindMemory(to: hitless_worker.self, capacity: 1))
+    guard let made else {
+      unsafe free(memory)
+      return nil
+    }
     unsafe self.memory = memory
     signal = room.options.signal
-    workerGuard = unsafe room.makeGuard(
-      for: memory.bindMemory(to: hitless_worker.self, capacity: 1))
+    workerGuard = made
   }
 
   /// Prepares the calling thread for faults of hooks.
-  func sit() { workerGuard?.seat(name: "migration", signal: signal) }
+  func sit() { workerGuard.seat(name: "migration", signal: signal) }
 
   /// Gives the thread back what it had.
-  func leave() { workerGuard?.leave() }
+  func leave() { workerGuard.leave() }
 
   // The domain, which holds this, has ended the watchdog before, which reads it.
   deinit { unsafe free(memory) }
