@@ -173,7 +173,8 @@ extension Agent {
     if onTrial == nil { endGuarding(in: swap.domain) }
     let report = finish(swap)
     if let onTrial { finishRollback(of: onTrial, trial, after: report) }
-    guard let problem else { return }
+    // With the line that was written meanwhile the journal has tried again.
+    guard let problem, journal.isInDoubt || journal.confirmed.abandoned == nil else { return }
     note("reverted", swap.transaction, "the next start comes up on what was confirmed: \(problem)")
   }
 
@@ -207,9 +208,17 @@ extension Agent {
   ///
   /// As a start does that gives a set up: its patch may be tried again, an older one may not.
   private func abandonConfirmed() -> Refusal? {
+    let given = journal.confirmed.number
     do throws(Refusal) {
-      _ = try journal.fallBack()
-      try journal.settleTrial(at: .now)
+      do throws(Refusal) {
+        _ = try journal.fallBack()
+      } catch {
+        // Not given up here either: the set before could not be read, which may have been for a moment.
+        guard journal.confirmed.number == given else { throw error }
+        _ = try journal.fallBack()
+      }
+      // What this cannot write is clear from the set.
+      try? journal.settleTrial(at: .now)
       return nil
     } catch {
       return error

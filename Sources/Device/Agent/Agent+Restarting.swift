@@ -99,7 +99,7 @@ extension Agent {
     note(
       "fell-back", 0,
       "the set before set \(number) is started, as set \(set.number)"
-        + (problem.map { ", for this run only: \($0)" } ?? ""),
+        + (problem.map { ", not on the device yet: \($0)" } ?? ""),
       [
         ("confirmed", .unsigned(set.number)), ("abandoned", .unsigned(number)),
         ("patch", patch.map { .string($0) } ?? .null),

@@ -13,8 +13,8 @@ extension Journal {
 
   /// Makes the set before the confirmed one the confirmed one; returns what was given up.
   ///
-  /// Refused when its objects are not all there. When the device takes no writes, the set is in force for
-  /// this run only.
+  /// Refused when its objects are not all there. When the device takes no writes, the set is in force all the same,
+  /// and what the next start finds is in doubt (`isInDoubt`) until the next line of the audit log.
   package func fallBack() throws(Refusal) -> AbandonedSet {
     try contents.withLock { contents throws(Refusal) in
       try contents.requireOpen()
@@ -29,11 +29,16 @@ extension Journal {
         try contents.replaceConfirmed(with: next)
       } catch {
         contents.confirmed = next
+        // The device may still name the objects of the set that is given up, so none is removed meanwhile.
+        contents.isInDoubt = true
         throw error
       }
       return abandoned
     }
   }
+
+  /// Whether the next start may come up on another set than `confirmed`, because it could not be written.
+  package var isInDoubt: Bool { contents.withLock { $0.isInDoubt } }
 
   /// Begins a run on the confirmed set, after `deaths` early ends of it in a row.
   package func beginRun(at now: Moment, deaths: UInt64) throws(Refusal) {
