@@ -285,9 +285,13 @@ let package = Package(
       ]),
     // Faults at every system call: a filter that announces them, a host that meets them, and the tests.
     .target(name: "CFaultTracer", path: "Tests/CFaultTracer"),
+    .target(name: "CFaultLoad", dependencies: ["CHitless"], path: "Tests/CFaultLoad"),
     .executableTarget(
-      name: "FaultHost", dependencies: ["Agent", "CHitless", "Refusal", "Staging"],
-      path: "Tests/FaultHost", swiftSettings: strict),
+      name: "FaultHost",
+      dependencies: [
+        "Agent", "CFaultLoad", "CHitless", "CMigrationLoad", "Guard", "HotSwap", "Probation",
+        "Refusal", "Staging",
+      ], path: "Tests/FaultHost", swiftSettings: strict),
     tests(
       "FaultInjection",
       [

@@ -5,7 +5,6 @@
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "fault_tracer.h"
@@ -16,10 +15,6 @@
 #define MACHINE AUDIT_ARCH_AARCH64
 #else
 #error "no filter for this machine"
-#endif
-
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
 #endif
 
 // Calls that are announced always, and those that are when their first argument, a descriptor, is above 3.
@@ -56,16 +51,8 @@ struct sock_filter fault_filter[] = {
     RETURN(SECCOMP_RET_ALLOW),
     LOAD(nr),
     PLAIN_CALLS(ANNOUNCE) OLD_CALLS(ANNOUNCE) DESCRIPTOR_CALLS(ANNOUNCE_OWN)
-    // A mapping of a file; memory of one's own is nothing that a state directory could lose.
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 4),
-    LOAD(args[3]),
-    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_ANONYMOUS, 1, 0),
-    RETURN(SECCOMP_RET_USER_NOTIF),
-    RETURN(SECCOMP_RET_ALLOW),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
-    LOAD(args[2]),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MADV_POPULATE_READ, 0, 1),
-    RETURN(SECCOMP_RET_USER_NOTIF),
+    // Of memory, too: who has asked for it is for the other side to find out.
+    ANNOUNCE(mmap) ANNOUNCE(mprotect) ANNOUNCE(madvise)
     RETURN(SECCOMP_RET_ALLOW),
 };
 
@@ -76,7 +63,8 @@ const unsigned short fault_filter_length = sizeof fault_filter / sizeof fault_fi
 static const struct {
   int number;
   const char *name;
-} names[] = {PLAIN_CALLS(NAME) OLD_CALLS(NAME) DESCRIPTOR_CALLS(NAME) NAME(mmap) NAME(madvise)};
+} names[] = {PLAIN_CALLS(NAME) OLD_CALLS(NAME) DESCRIPTOR_CALLS(NAME) NAME(mmap)
+             NAME(mprotect) NAME(madvise)};
 
 const char *fault_call_name(int number) {
   for (unsigned index = 0; index < sizeof names / sizeof names[0]; index++) {

@@ -26,6 +26,10 @@
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
 #endif
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+
 static int send_descriptor(int channel, int descriptor) {
   char byte = 0, control[CMSG_SPACE(sizeof(int))] = {0};
   struct iovec part = {&byte, 1};
@@ -113,6 +117,17 @@ enum fault_event fault_process_next(const struct fault_process *process, struct 
     if (sources[1].revents & POLLIN) return FAULT_EVENT_OUTPUT;
     if ((sources[0].revents | sources[1].revents) & (POLLHUP | POLLERR)) return FAULT_EVENT_END;
   }
+}
+
+int fault_call_is_memory(const struct fault_call *call) {
+  if (call->number == SYS_mmap) return (call->arguments[3] & MAP_ANONYMOUS) != 0;
+  // Pages of a mapped module are brought in by this one: of a file.
+  if (call->number == SYS_madvise) return call->arguments[2] != MADV_POPULATE_READ;
+  return call->number == SYS_mprotect;
+}
+
+int fault_call_is_stack(const struct fault_call *call) {
+  return call->number == SYS_mmap && (call->arguments[3] & MAP_STACK) != 0;
 }
 
 int fault_call_answer(const struct fault_process *process, const struct fault_call *call, int error) {

@@ -124,3 +124,26 @@ uint64_t load_batches(const struct load *load) { return __atomic_load_n(&load->b
 uint64_t load_by_candidate(const struct load *load) {
   return __atomic_load_n(&load->by_candidate, __ATOMIC_RELAXED);
 }
+
+static int is_wrong(const struct load *load, const struct hitless_state_area *area, uint64_t number) {
+  const char *record = (const char *)area->records + number * area->record_size;
+  if (area->schema == LOAD_SCHEMA_2) {
+    const struct load_record_2 *second = (const void *)record;
+    return second->packets != load->packets[number] || second->bytes != load->bytes[number];
+  }
+  const struct load_record_1 *first = (const void *)record;
+  return first->packets != load->packets[number] || first->bytes != load->bytes[number];
+}
+
+uint64_t load_wrong(struct load *load) {
+  const struct hitless_view *view = hitless_enter(load->worker);
+  uint64_t wrong = 0;
+  for (uint64_t number = 0; number < load->records; number++) {
+    hitless_state_begin(load->worker);
+    uint32_t place = hitless_state_use(load->worker, view, 0, number, 0);
+    wrong += place == HITLESS_RECORD_NOWHERE ||
+             is_wrong(load, hitless_state_area_at(view, 0, place), number);
+    hitless_state_end(load->worker);
+  }
+  return wrong;
+}

@@ -1,17 +1,28 @@
 import Digests
+import Foundation
 import Generator
 import Glibc
-import Journal
-import Refusal
 import Signing
 import TestSupport
 import Testing
 
-/// What all faulted hosts of a suite begin with: three builds of a module, a key, two patches, and a state
-/// directory in which the first patch is confirmed.
+/// What all faulted hosts of a suite begin with: builds of a module, a key, patches from one to the next, and a
+/// state directory.
 final class FaultSite: Sendable {
-  /// What `result` says before, with the first and with the second patch.
-  static let results = ["ok 31", "ok 32", "ok 33"]
+  /// What the host is, as it is told.
+  enum Kind: String, Sendable {
+    /// Three builds, of which the last one traps at an argument; the first patch is confirmed.
+    case plain
+    /// The same with confirmed code under guard, too.
+    case always
+    /// Two builds that keep records in different layouts; nothing is confirmed.
+    case ledger
+  }
+
+  let kind: Kind
+  /// What `result` says before and after the patch that a life is about.
+  let old: String
+  let new: String
 
   let directory: TemporaryDirectory
   let module: String
@@ -20,38 +31,79 @@ final class FaultSite: Sendable {
   /// The state directory to begin with.
   let base: String
 
-  init() throws {
+  /// `macros` are those of the second build of a module that keeps records.
+  init(_ kind: Kind = .plain, _ macros: [String] = []) throws {
     let directory = try TemporaryDirectory()
+    self.kind = kind
     self.directory = directory
+    (old, new) = kind == .ledger ? ("ok 1", "ok 2") : ("ok 32", "ok 33")
     base = directory.path("base")
     let secret = try SigningKey.generate()
     key = try directory.write("vendor.pub", try secret.publicKey.pem)
-    let images = try (0..<3).map { number -> [UInt8] in
-      var module = TestModule()
-      module.name = "alpha"
-      module.version = (1, 0, UInt32(number))
-      module.interface = (0x61, 1)
-      module.markedConstant = number + 1
-      try module.build("\(number).so", in: directory)
-      return try directory.bytes("\(number).so")
-    }
+    let images =
+      kind == .ledger
+      ? try [[], ["SCHEMA=2"] + macros].enumerated().map { number, macros in
+        try Self.ledger("\(number).so", macros, in: directory)
+      }
+      : try (0..<3).map { number in try Self.alpha("\(number).so", number, in: directory) }
     module = directory.path("0.so")
-    var patches: [String] = []
-    for number in 0..<2 {
+    patches = try (1..<images.count).map { number in
       let pair = PatchRequest.Pair(
-        base: images[number], target: images[number + 1], names: ("base", "target"))
+        base: images[number - 1], target: images[number], names: ("base", "target"))
       var request = PatchRequest(pairs: [pair], keys: [secret])
       request.product = "upf"
-      request.release = "r\(number + 1)"
-      request.sequence = UInt64(number + 1)
-      patches.append(
-        try directory.write("\(number).hlp", try PatchBuilder.build(request).bytes))
+      request.release = "r\(number)"
+      request.sequence = UInt64(number)
+      return try directory.write("\(number).hlp", try PatchBuilder.build(request).bytes)
     }
-    self.patches = patches
-    let host = try FaultedHost(self, state: base)
-    for order in ["start", "install \(patches[0])", "activate", "confirm", "close"] {
-      try #require(try host.order(order)?.hasPrefix("ok") == true)
+    let orders =
+      kind == .ledger ? [] : ["install \(patches[0])", "activate", "confirm"]
+    try live(["prepare", "start"] + orders + ["close"], in: base)
+  }
+
+  private static func alpha(
+    _ file: String, _ number: Int, in directory: TemporaryDirectory
+  ) throws -> [UInt8] {
+    var module = TestModule()
+    module.name = "alpha"
+    module.version = (1, 0, UInt32(number))
+    module.interface = (0x61, 1)
+    module.markedConstant = number + 1
+    // The number of fault_load.h.
+    module.trapsAt = number == 2 ? 666 : nil
+    try module.build(file, in: directory)
+    return try directory.bytes(file)
+  }
+
+  private static func ledger(
+    _ file: String, _ macros: [String], in directory: TemporaryDirectory
+  ) throws -> [UInt8] {
+    let built = try run(
+      "/usr/bin/gcc",
+      [
+        "-std=c11", "-O2", "-fPIC", "-fvisibility=hidden",
+        "-I\(TestModule.root)/Sources/Ground/CHitless/include", "-shared", "-nostartfiles",
+        "-Wl,-z,now,-z,relro,-z,noexecstack", "-Wl,--build-id=sha1",
+        "-Wl,--version-script=\(TestModule.root)/Sources/Modules/module.map",
+      ] + macros.map { "-D\($0)" } + [
+        "-o", directory.path(file), "\(TestModule.root)/Tests/MigrationTests/Fixtures/ledger.c",
+      ])
+    try #require(built.status == 0, "\(built.errors)")
+    return try directory.bytes(file)
+  }
+
+  /// Lets a host do this without a fault, and kills it.
+  func live(_ orders: [String], in state: String) throws {
+    let host = try FaultedHost(self, state: state)
+    for words in orders {
+      let answer = try host.order(words)
+      try #require(answer?.hasPrefix("ok") == true, "\(words): \(answer ?? "ended")")
     }
+  }
+
+  /// A file for as many records as the host has, all zeros.
+  func records(_ name: String) throws -> String {
+    try directory.write(name, [UInt8](repeating: 0, count: 6400))
   }
 
   /// A state directory of its own for one host, as a copy of `original` or of the one to begin with.
@@ -77,72 +129,6 @@ final class FaultSite: Sendable {
         _ = unsafe fwrite(bytes, 1, bytes.count, file)
         _ = unsafe fclose(file)
       }
-    }
-  }
-}
-
-/// The orders of a life, and what is confirmed and frozen after each.
-enum Life {
-  /// Whether a start may find the agent frozen after `verb`, which was done to its end or not.
-  static func isFrozen(after verb: String, isDone: Bool) -> [Bool] {
-    switch verb {
-    case "freeze": isDone ? [true] : [false, true]
-    case "release": isDone ? [false] : [false, true]
-    default: [false]
-    }
-  }
-
-  /// Index in `FaultSite.results` of what was confirmed before and after `confirm`.
-  static let (old, new) = (1, 2)
-
-  static func orders(_ site: FaultSite) -> [String] {
-    [
-      "start", "install \(site.patches[1])", "activate", "rollback", "activate", "confirm",
-      "freeze", "release", "close",
-    ]
-  }
-}
-
-/// What a start finds in a state directory that somebody left.
-struct Restart {
-  /// What the module in force says; or why there is none.
-  let result: String
-  let rollbacks: String
-  /// Whether the next life is kept from taking patches.
-  let isFrozen: Bool
-  let lines: [String]
-  /// What is not as it should be, whatever was confirmed.
-  private(set) var problems: [String] = []
-
-  /// Starts a host on `state`, closes it, and checks the audit log and the objects.
-  init(_ site: FaultSite, _ state: String) throws {
-    let host = try FaultedHost(site, state: state)
-    let started = try host.order("start") ?? "ended"
-    result = started == "ok " ? try host.order("result") ?? "ended" : started
-    rollbacks = try host.order("rollbacks") ?? "ended"
-    isFrozen = try host.order("frozen") == "ok true"
-    _ = try host.order("close")
-    let content = contents(of: "\(state)/audit.jsonl") ?? []
-    lines = String(decoding: content, as: UTF8.self).split(separator: "\n").map(String.init)
-    do throws(Refusal) {
-      try check(state)
-    } catch {
-      problems.append("\(error)")
-    }
-    for name in snapshot(of: state).keys where name.hasSuffix(".tmp") {
-      problems.append("half-written: \(name)")
-    }
-  }
-
-  private mutating func check(_ state: String) throws(Refusal) {
-    _ = try AuditFiles(inStateDirectory: state).check()
-    let journal = try Journal(at: state, now: 1)
-    defer { journal.close() }
-    for digest in journal.confirmed.neededObjects where try journal.object(digest) == nil {
-      problems.append("an object that is needed is gone: \(digest.hex)")
-    }
-    if try journal.objects() != journal.confirmed.neededObjects {
-      problems.append("an object is kept for nobody")
     }
   }
 }

@@ -10,6 +10,8 @@ struct Call {
   let descriptor: Int32
   /// Whether it opens a file that was there before, maybe.
   let opensOld: Bool
+  /// Whether it asks for memory, or changes how memory may be used, and no file is concerned.
+  let isMemory: Bool
 }
 
 /// What becomes of a call.
@@ -21,7 +23,10 @@ enum Fate {
   case killed
 }
 
-/// A `FaultHost` whose every system call on files, memory files, sockets and processes is announced first.
+/// A `FaultHost` whose every system call on files, memory, sockets and processes is announced first.
+///
+/// Of the calls for memory those count that the host's own code makes, those of the loader, which tells when it has
+/// none, and stacks of threads. The allocator's are made: a process that it has no memory for ends.
 ///
 /// Those of the selftest helper are made without further ado: it is another process, and what it does is the
 /// host's to survive, not the helper's.
@@ -29,15 +34,21 @@ final class FaultedHost {
   private var process = fault_process()
   private var pending: [UInt8] = []
   private(set) var isDead = false
-  /// Decides about the calls of the order that is under way.
-  var decide: (Call) -> Fate = { _ in .made }
+  /// Where the code lies that may be told that there is no memory.
+  private var code: [Range<UInt64>]?
 
   /// Starts one; a patch that has failed waits for `wait` milliseconds the first time.
-  init(_ site: FaultSite, state: String, wait: UInt64 = 30_000) throws {
+  ///
+  /// The records of a module that keeps some lie in the file at `records`, or in memory of the agent.
+  init(
+    _ site: FaultSite, state: String, wait: UInt64 = 30_000, records: String? = nil
+  ) throws {
     let program = try BuiltProduct.path("FaultHost")
-    let words = [
-      program, state, site.module, site.key, try BuiltProduct.path("hitless-probe"), "\(wait)",
-    ]
+    let words =
+      [
+        program, site.kind.rawValue, state, site.module, site.key,
+        try BuiltProduct.path("hitless-probe"), "\(wait)",
+      ] + (records.map { [$0] } ?? [])
     var vector: [UnsafeMutablePointer<CChar>?] = unsafe []
     for word in words { unsafe vector.append(strdup(word)) }
     unsafe vector.append(nil)
@@ -76,16 +87,59 @@ final class FaultedHost {
   }
 
   private func settle(_ call: fault_call, _ deciding: ((Call) -> Fate)?) {
-    let isOurs = unsafe access("/proc/\(process.process)/task/\(call.thread)", F_OK) == 0
+    var call = call
+    // SAFETY: the value is ours for the calls.
+    let isMemory = unsafe fault_call_is_memory(&call) != 0
+    let counts = isOurs(call) && (!isMemory || mayFail(forMemory: call))
     let name = unsafe fault_call_name(call.number).map { unsafe String(cString: $0) } ?? "?"
     let described = Call(
       name: name, descriptor: Int32(truncatingIfNeeded: call.arguments.0),
-      opensOld: name == "openat2" && flags(at: call.arguments.2) & UInt64(O_EXCL) == 0)
-    switch isOurs ? deciding?(described) ?? .made : .made {
+      opensOld: name == "openat2" && word(at: call.arguments.2) & UInt64(O_EXCL) == 0,
+      isMemory: isMemory)
+    switch counts ? deciding?(described) ?? .made : .made {
     case .made: answer(call, 0)
     case .failed(let error): answer(call, error)
     case .killed: kill()
     }
+  }
+
+  private func isOurs(_ call: fault_call) -> Bool {
+    unsafe access("/proc/\(process.process)/task/\(call.thread)", F_OK) == 0
+  }
+
+  /// Whether a call for memory is one of those that count, by where it returns to.
+  ///
+  /// Only where the return address is on the stack; elsewhere none of them counts.
+  private func mayFail(forMemory call: fault_call) -> Bool {
+    var call = call
+    // SAFETY: the value is ours for the call.
+    if unsafe fault_call_is_stack(&call) != 0 { return true }
+    #if arch(x86_64)
+    let text = contents(of: "/proc/\(process.process)/task/\(call.thread)/syscall") ?? []
+    // The number, six arguments, the stack pointer, the instruction pointer.
+    let fields = String(decoding: text, as: UTF8.self).split(separator: " ")
+    guard fields.count >= 8, let stack = UInt64(fields[7].dropFirst(2), radix: 16) else {
+      return false
+    }
+    let caller = word(at: stack)
+    return ownCode().contains { $0.contains(caller) }
+    #else
+    return false
+    #endif
+  }
+
+  private func ownCode() -> [Range<UInt64>] {
+    if let code { return code }
+    let maps = contents(of: "/proc/\(process.process)/maps") ?? []
+    let found = String(decoding: maps, as: UTF8.self).split(separator: "\n")
+      .filter { $0.contains(" r-xp ") && ($0.hasSuffix("/FaultHost") || $0.contains("/ld-")) }
+      .compactMap { line -> Range<UInt64>? in
+        let bounds = line.prefix { $0 != " " }.split(separator: "-")
+          .compactMap { UInt64($0, radix: 16) }
+        return bounds.count == 2 ? bounds[0]..<bounds[1] : nil
+      }
+    code = found
+    return found
   }
 
   private func answer(_ call: fault_call, _ error: Int32) {
@@ -94,14 +148,14 @@ final class FaultedHost {
     _ = unsafe fault_call_answer(&process, &call, error)
   }
 
-  /// The flags of an `openat2`, the first word of what it points to.
-  private func flags(at address: UInt64) -> UInt64 {
+  /// A word of the host's memory: of what an `openat2` points to, its flags.
+  private func word(at address: UInt64) -> UInt64 {
     let memory = unsafe open("/proc/\(process.process)/mem", O_RDONLY | O_CLOEXEC)
     defer { close(memory) }
-    var flags: UInt64 = 0
+    var word: UInt64 = 0
     // SAFETY: the value has as many bytes as are asked for.
-    _ = unsafe pread(memory, &flags, 8, off_t(bitPattern: UInt(address)))
-    return flags
+    _ = unsafe pread(memory, &word, 8, off_t(bitPattern: UInt(address)))
+    return word
   }
 
   private func nextLine() -> String? {

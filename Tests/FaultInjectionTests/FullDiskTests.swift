@@ -12,7 +12,7 @@ struct FullDiskTests {
     let state = try site.copy("full")
     let host = try FaultedHost(site, state: state)
     let full = Self.full(host, state, calls)
-    for words in Life.orders(site)[..<3] { try #require(try host.order(words) == "ok ") }
+    for words in Life.plain(site)[..<3] { try #require(try host.order(words) == "ok ") }
     let before = snapshot(of: state)
     let descriptors = try host.order("descriptors")
     let refused = try host.order("confirm", deciding: full)
@@ -20,24 +20,24 @@ struct FullDiskTests {
     #expect(snapshot(of: state) == before)
     #expect(try host.order("descriptors") == descriptors)
     #expect(try host.order("rollback", deciding: full) == "ok ")
-    #expect(try host.order("result") == FaultSite.results[Life.old])
+    #expect(try host.order("result") == site.old)
     #expect(try host.order("close", deciding: full) == "ok ")
     #expect(snapshot(of: state) == before)
     // With what it had confirmed, full or not.
     let second = try FaultedHost(site, state: state)
     #expect(try second.order("start", deciding: Self.full(second, state, calls)) == "ok ")
-    #expect(try second.order("result") == FaultSite.results[Life.old])
+    #expect(try second.order("result") == site.old)
     // That the candidate was rolled back could not be written down: the patch waits as after a death on trial.
-    #expect(try second.order(Life.orders(site)[1]) == "ok ")
+    #expect(try second.order(Life.plain(site)[1]) == "ok ")
     let waits = try second.order("activate") ?? "ended"
     #expect(waits.hasPrefix("refused 71 "), "\(waits)")
     #expect(try second.order("rollback") == "ok ")
     // The hint ends with sixteen digits of the patch.
     #expect(try second.order("pardon \(waits.suffix(17).dropLast())") == "ok ", "\(waits)")
     // And once there is room, everything goes on.
-    for words in Life.orders(site)[1...] { #expect(try second.order(words) == "ok ") }
+    for words in Life.plain(site)[1...] { #expect(try second.order(words) == "ok ") }
     let restart = try Restart(site, state)
-    #expect(restart.result == FaultSite.results[Life.new])
+    #expect(restart.result == site.new)
     #expect(restart.problems == [])
   }
 
@@ -78,7 +78,7 @@ struct DoubtTests {
     let site = try FaultSite()
     let state = try site.copy("doubt")
     let host = try FaultedHost(site, state: state)
-    for words in Life.orders(site)[..<3] { try #require(try host.order(words) == "ok ") }
+    for words in Life.plain(site)[..<3] { try #require(try host.order(words) == "ok ") }
     var isBroken = false
     let refused = try host.order("confirm") { call in
       if call.name == "fsync" && host.path(of: call.descriptor) == state { isBroken = true }
@@ -88,12 +88,12 @@ struct DoubtTests {
     }
     #expect(refused?.hasPrefix("refused 61 ") == true, "\(refused ?? "ended")")
     let between = try Restart(site, try site.copy("between", of: state))
-    #expect(FaultSite.results[Life.old...].contains(between.result), "\(between.result)")
+    #expect([site.old, site.new].contains(between.result), "\(between.result)")
     #expect(between.problems == [])
     #expect(try host.order("rollback") == "ok ")
     host.kill()
     let after = try Restart(site, state)
-    #expect(after.result == FaultSite.results[Life.old])
+    #expect(after.result == site.old)
     #expect(after.problems == [])
   }
 }

@@ -5,12 +5,16 @@ import Testing
 /// device liked to keep.
 @Suite("A power cut at a system call", .serialized, .announcingCalls)
 struct PowerCutTests {
-  @Test func `loses nothing that was confirmed, and leaves nothing that stops a start`() throws {
-    let site = try FaultSite()
-    let leftovers = try Self.leftovers(site) { _ in true }
-    #expect(leftovers.count > 20)
+  /// The life by hand, and the end of what was confirmed when it has faulted.
+  @Test(arguments: [.byHand, .faulty] as [Life.Way])
+  func `loses nothing that was confirmed, and leaves nothing that stops a start`(
+    way: Life.Way
+  ) throws {
+    let life = try Life(way)
+    let leftovers = try Self.leftovers(life) { _ in true }
+    #expect(leftovers.count > (way == .byHand ? 20 : 5))
     for leftover in leftovers {
-      let restart = try Self.restart(site, leftover)
+      let restart = try Self.restart(life.site, leftover)
       #expect(leftover.allowed.contains(restart.result), "\(leftover.when): \(restart.result)")
       #expect(restart.problems == [], "\(leftover.when)")
       #expect(leftover.frozen.contains(restart.isFrozen), "\(leftover.when)")
@@ -20,8 +24,8 @@ struct PowerCutTests {
   /// The probe that the test above can fail: devices that do not do what they are told.
   @Test(arguments: ["directories", "files", "objects", "audit.jsonl", "breakers"])
   func `would be found out if there were no flush of`(what: String) throws {
-    let site = try FaultSite()
-    let leftovers = try Self.leftovers(site) { path in
+    let life = try Life(.byHand)
+    let leftovers = try Self.leftovers(life) { path in
       switch what {
       case "directories": !path.hasSuffix("state") && !path.hasSuffix("sha256")
       case "files": path.hasSuffix("state") || path.hasSuffix("sha256")
@@ -31,7 +35,7 @@ struct PowerCutTests {
       }
     }
     let isFoundOut = try leftovers.reversed().contains { leftover in
-      let restart = try Self.restart(site, leftover)
+      let restart = try Self.restart(life.site, leftover)
       // A chain whose end is gone is whole: what tells is that a line of the confirmation is missing.
       let isForgotten =
         leftover.isConfirmed
@@ -55,36 +59,34 @@ struct PowerCutTests {
   /// Everything that cuts in the course of one life leave; what `flushes` does not say yes to is as if it was
   /// never flushed.
   private static func leftovers(
-    _ site: FaultSite, flushes: @escaping (String) -> Bool
+    _ life: Life, flushes: @escaping (String) -> Bool
   ) throws -> [Leftover] {
-    let state = try site.copy("state")
+    let state = try life.site.copy("state")
     let device = Device(state)
-    let host = try FaultedHost(site, state: state)
+    let host = try FaultedHost(life.site, state: state)
     var seen: Set<[String: [UInt8]]> = []
     var leftovers: [Leftover] = []
-    var isConfirmed = false
-    func cut(_ when: String, _ choices: [Int], _ frozen: [Bool]) {
-      let allowed = choices.map { FaultSite.results[$0] }
+    func cut(_ when: String, _ possible: [Standing]) {
       for (way, files) in device.afterCut() {
         // Trees that a start cannot tell apart need one start for what may come of it.
-        let may = choices.map { UInt8($0) } + frozen.map { $0 ? 11 : 10 }
+        let may = possible.flatMap { [$0.isNew ? 1 : 0, $0.isFrozen ? 11 : 10] as [UInt8] }
         let key = files.merging(["may": may]) { first, _ in first }
         guard seen.insert(key).inserted else { continue }
         leftovers.append(
           Leftover(
-            when: "\(when): \(way)", allowed: allowed, isConfirmed: isConfirmed,
-            frozen: frozen, files: files))
+            when: "\(when): \(way)", allowed: possible.map(life.result),
+            isConfirmed: possible.allSatisfy(\.isNew), frozen: possible.map(\.isFrozen),
+            files: files))
       }
     }
-    for words in Life.orders(site) {
-      let verb = String(words.prefix { $0 != " " })
-      let choices =
-        isConfirmed ? [Life.new] : verb == "confirm" ? [Life.old, Life.new] : [Life.old]
+    for order in life.orders {
+      // Of other lives only what the life by hand has not.
+      let isCut = life.way == .byHand || order.verb == "fault"
       var count = 0
-      let answer = try host.order(words) { call in
-        cut(
-          "\(verb), before call \(count) (\(call.name))", choices,
-          Life.isFrozen(after: verb, isDone: false))
+      let answer = try host.order(order.words) { call in
+        if isCut {
+          cut("\(order.verb), before call \(count) (\(call.name))", [order.before, order.after])
+        }
         count += 1
         if ["fsync", "fdatasync"].contains(call.name) {
           let path = host.path(of: call.descriptor)
@@ -93,11 +95,9 @@ struct PowerCutTests {
         return .made
       }
       try #require(answer == "ok ")
-      isConfirmed = isConfirmed || verb == "confirm"
       // What has been answered is kept, whatever comes.
-      if verb == "freeze" { cut("after freeze", [Life.new], [true]) }
+      if isCut { cut("after \(order.verb)", [order.after]) }
     }
-    cut("at the end", [Life.new], [false])
     return leftovers
   }
 

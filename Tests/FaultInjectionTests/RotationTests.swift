@@ -43,7 +43,7 @@ struct RotationTests {
   private static func expectOneChain(_ site: FaultSite, _ state: String) throws {
     let before = try #require(contents(of: "\(state)/audit.1.jsonl"))
     let restart = try Restart(site, state)
-    #expect(restart.result == FaultSite.results[Life.old])
+    #expect(restart.result == site.old)
     #expect(restart.problems == [])
     #expect(contents(of: "\(state)/audit.1.jsonl") == before)
     #expect(restart.lines.contains { $0.contains("\"event\":\"started\"") })

@@ -15,7 +15,7 @@ struct TrialDeathTests {
     for life in 0..<2 {
       let host = try FaultedHost(site, state: state, wait: 3_600_000)
       try #require(try host.order("start") == "ok ")
-      #expect(try host.order("result") == FaultSite.results[Life.old])
+      #expect(try host.order("result") == site.old)
       #expect(try host.order("rollbacks") == (life == 0 ? "ok 1" : "ok 0"))
       #expect(try host.order("install \(site.patches[1])") == "ok ")
       let answer = try host.order("activate") ?? "ended"
@@ -38,7 +38,7 @@ struct TrialDeathTests {
       try #require(try host.order("start") == "ok ")
       let answer = try host.order("install \(site.patches[1])") ?? "ended"
       #expect(answer.hasPrefix(Self.quarantined), "\(answer)")
-      #expect(try host.order("result") == FaultSite.results[Life.old])
+      #expect(try host.order("result") == site.old)
       host.kill()
     }
     let restart = try Restart(site, state)

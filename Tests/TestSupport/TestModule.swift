@@ -13,6 +13,8 @@ package struct TestModule: Sendable {
   package var unmarkedConstant = 1
   /// How often the marked function goes round a loop that does nothing, to take time.
   package var loops = 0
+  /// An argument at which the marked function does not answer but ends in a trap.
+  package var trapsAt: Int?
   /// More members of the function table.
   package var tableExtra = ""
   /// Bodies of the hooks, in C; nil leaves a hook out.
@@ -79,7 +81,7 @@ package struct TestModule: Sendable {
         .states = {\(schemas)}, .name = "\(name)" }
       struct table { int (*answer)(int); int (*other)(int); \(tableExtra) };
       \(more)
-      HITLESS_PATCHABLE static int answer(int x) { \(loop) return x * 3 + \(markedConstant); }
+      HITLESS_PATCHABLE static int answer(int x) { \(trap) \(loop) return x * 3 + \(markedConstant); }
       __attribute__((noinline)) static int other(int x) { \(calls) return x * 5 + \(unmarkedConstant); }
       static const struct table table = {answer, other};
       HITLESS_NOTE static const struct hitless_module_note note = {
@@ -92,6 +94,8 @@ package struct TestModule: Sendable {
       \(extra)
       """
   }
+
+  private var trap: String { trapsAt.map { "if (x == \($0)) __builtin_trap();" } ?? "" }
 
   private var loop: String {
     loops > 0 ? "for (volatile int left = \(loops); left > 0; left--) {}" : ""

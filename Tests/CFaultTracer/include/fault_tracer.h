@@ -1,4 +1,4 @@
-// Stops a program at every system call that touches a file, a memory file, a socket or a process, and lets
+// Stops a program at every system call that touches a file, memory, a socket or a process, and lets
 // its parent decide what becomes of the call: seccomp's user notification, which takes no privilege and no
 // tracer.
 #ifndef FAULT_TRACER_H
@@ -51,6 +51,10 @@ void fault_process_kill(struct fault_process *_Nonnull process);
 /// Waits for the end of the program and closes its descriptors; its status as of waitpid, or -1.
 int fault_process_join(struct fault_process *_Nonnull process);
 
+/// Whether a call asks for memory, or changes how memory may be used, and no file is concerned.
+int fault_call_is_memory(const struct fault_call *_Nonnull call);
+/// Whether a call maps the stack of a thread.
+int fault_call_is_stack(const struct fault_call *_Nonnull call);
 /// Name of a system call that may be announced; NULL when it is none of these.
 const char *_Nullable fault_call_name(int number);
 

@@ -84,5 +84,7 @@ void load_poison(struct load *load);
 void load_stop(struct load *load);
 uint64_t load_batches(const struct load *load);
 uint64_t load_by_candidate(const struct load *load);
+/// How many records do not say what the books say, wherever they lie; the worker runs no batch meanwhile.
+uint64_t load_wrong(struct load *load);
 
 #endif
