@@ -167,10 +167,11 @@ extension Agent {
         state.revert(to: fallback, reason)
       }
       problem = abandonConfirmed()
+      // Within the operation: the next one may put a candidate in force that has to be watched.
+      if onTrial == nil { endGuarding(in: running.domain) }
       return PublishedSwap(
         running.domain, publication, transaction?.number ?? 0, "reverted", reason, detail: detail)
     }
-    if onTrial == nil { endGuarding(in: swap.domain) }
     let report = finish(swap)
     if let onTrial { finishRollback(of: onTrial, trial, after: report) }
     // With the line that was written meanwhile the journal has tried again.
