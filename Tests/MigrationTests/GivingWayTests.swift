@@ -70,11 +70,34 @@ struct GivingWayTests {
     let begin = MonotonicClock.now
     try agent.rollback(number)
     #expect(Double(MonotonicClock.now - begin) < Self.patience * 1_000_000_000)
-    #expect(confirmation.join()?.kind == .busy)
+    let refused = confirmation.join()
+    #expect(refused?.kind == .busy)
+    // It said to confirm once more.
+    #expect(refused?.hint?.contains("rollback") == true, "\(refused?.hint ?? "no hint")")
     #expect(agent.status().transactionState == .rolledBack)
     try holder.letGo()
     #expect(agent.settleBack() && !agent.isMigrating)
     #expect(agent.migrationCounts == MigrationCounts(forward: 99, back: 99))
+  }
+
+  /// The wish stayed, and the next confirmation gave up at the first record that was in use.
+  @Test func `who came too late to end a confirmation does not end the next one`() throws {
+    let site = try site()
+    let agent = try site.start()
+    let number = try site.install()
+    _ = try agent.activate(number, eagerRecords: 0)
+    // One that has moved all records, and is refused for something else.
+    agent.state.withLock { $0.operation = "confirm" }
+    let late = try SystemThread.start("test-late") { agent.interruptConfirmation(of: number) }
+    #expect(eventually { agent.state.withLock { $0.interrupters } == 1 })
+    agent.state.withLock { $0.operation = nil }
+    late.join()
+    let holder = try RecordHolder(7, of: site)
+    let confirmation = try Confirmation(of: number, by: agent)
+    #expect(eventually { agent.migrationCounts.forward == 99 })
+    try holder.letGo()
+    #expect(confirmation.join() == nil)
+    #expect(agent.migrationCounts.forward == 100 && !agent.isMigrating)
   }
 
   /// It waited for its turn to move records, for up to ten seconds, and nobody could end that.

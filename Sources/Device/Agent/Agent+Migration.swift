@@ -26,8 +26,6 @@ extension Agent {
     let migration: Migration
     let eagerLimit: UInt64
     var phase = MigrationPhase.forward
-    /// Whether a confirmation that waits for records is to end, because somebody wants to go back.
-    var isUnwanted = false
     /// The view by which records go back, once there is one.
     var wayBack: Publication?
     /// Whether every worker has it.
@@ -133,10 +131,8 @@ extension Agent {
     let (domain, migration) = (running.domain, active.migration)
     let end = min(transaction.confirmBy ?? .max, MonotonicClock.now &+ Self.sweepLimit)
     let missing = domain.sweep(migration, to: .candidate, until: .at(end)) {
-      hasFault(transaction.generation, in: domain)
-        || state.withLock { $0.migration?.isUnwanted == true }
+      hasFault(transaction.generation, in: domain) || isUnwanted
     }
-    state.withLock { $0.migration?.isUnwanted = false }
     if let (table, failure) = migration.failure {
       domain.room?.ringForAnswer()
       throw Refusal(
@@ -175,16 +171,22 @@ extension Agent {
       guard state.operation == "confirm", state.transaction?.number == number,
         state.migration?.phase == .forward
       else { return false }
-      state.migration?.isUnwanted = true
+      state.interrupters += 1
       return true
     }
     guard isConfirming else { return }
     _ = state.wait(until: .after(Self.sweepLimit)) { $0.operation != "confirm" ? true : nil }
+    state.withLock { $0.interrupters -= 1 }
   }
+
+  /// Whether somebody waits for the end of a confirmation that waits for records.
+  private var isUnwanted: Bool { state.withLock { $0.interrupters > 0 } }
 
   /// What is to be done when not all records could be moved: halted once, none goes forward any more.
   private func nextStep(after migration: Migration) -> String {
-    migration.isHalted ? "roll it back: no record goes forward any more" : "confirm it once more"
+    if isUnwanted { return "somebody has asked for a rollback meanwhile" }
+    return migration.isHalted
+      ? "roll it back: no record goes forward any more" : "confirm it once more"
   }
 
   /// The candidate is on trial again.

@@ -57,6 +57,8 @@ package final class Agent: Sendable {
     var counters = Counters()
     var lastSwap: SwapReport?
     var lastFault: FaultReport?
+    /// How many want to go back, and wait until a confirmation has ended that waits for records.
+    var interrupters = 0
     /// Whether the thread lives that answers for faults.
     var isAnswering = false
     var throttle = RefusalThrottle()
