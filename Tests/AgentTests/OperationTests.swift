@@ -1,10 +1,12 @@
-import Agent
 import AgentControl
 import Bytes
+import HotSwap
 import Platform
 import Refusal
 import TestSupport
 import Testing
+
+@testable import Agent
 
 @Suite("Exercise and doctor")
 struct ExerciseTests {
@@ -75,6 +77,31 @@ struct ExerciseTests {
     #expect(eventually { worker.results == [31, 31] })
     try agent.release(by: .host)
     worker.stop()
+    try agent.close()
+  }
+
+  /// The exercise admitted the candidate's batches again, for its first pair of swaps.
+  @Test func `a freeze that comes as an exercise begins is not taken back by it`() throws {
+    let agent = try site.start()
+    let number = try agent.install(patch: try site.patch())
+    // As an exercise has it before it prepares the breaker.
+    let transaction = try #require(
+      agent.state.withLock { state in
+        state.operation = Agent.exerciseOperation
+        return state.transaction
+      })
+    let breaker = transaction.generation.breaker
+    let freeze = try SystemThread.start("test-freeze") {
+      _ = try? agent.freeze(reason: "now", by: .host)
+    }
+    #expect(eventually { breaker.isOpen })
+    agent.prepareBreaker(of: transaction, isProbe: false)
+    #expect(breaker.isOpen)
+    agent.state.withLock { $0.operation = nil }
+    freeze.join()
+    try agent.release(by: .host)
+    _ = try agent.activate(number)
+    #expect(!breaker.isOpen)
     try agent.close()
   }
 

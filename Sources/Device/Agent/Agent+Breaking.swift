@@ -98,6 +98,10 @@ extension Agent {
   func prepareBreaker(of transaction: Transaction, isProbe: Bool) {
     let word = transaction.generation.breaker
     state.withLock { state in
+      // Who has frozen it in the meantime counts on the bit: nobody sets it once more.
+      if state.mayServeCandidate && state.protection.isFrozen(transaction.changedModules) {
+        return state.takeCandidateOut()
+      }
       state.transaction?.isTakenOut = false
       if isProbe {
         let rules = state.protection.probeRules(of: transaction)

@@ -47,6 +47,8 @@ extension Agent {
       return try exclusively(Self.exerciseOperation, number) { () throws(Refusal) in
         let (running, transaction) = try exercisable(number)
         prepareBreaker(of: transaction, isProbe: false)
+        // Who freezes from here on opens the breaker; who did before is heard now.
+        try requireUnfrozen(transaction.changedModules)
         try record("exercising", number, "\(count) swaps")
         try journal.beginTrial(transaction.trial)
         defer { if !isActive { endTrial(journal.trialCount) } }
