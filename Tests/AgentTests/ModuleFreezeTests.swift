@@ -142,10 +142,12 @@ struct ModuleFreezeTests {
     var record = BreakerRecord(
       at: Moment(boot: "b", uptime: 5, wall: 6), frozen: nil, stopped: nil, entries: [])
     for name in ["", "../a", "A", "a\u{1b}[0m", String(repeating: "n", count: 32)] {
-      record.held = ["alpha": hold, name: hold]
+      (record.held, record.entries) = (["alpha": hold, name: hold], [])
+      #expect(throws: (any Error).self) { try BreakerRecord(parsing: record.encoded) }
+      (record.held, record.entries) = ([:], [entry("alpha"), entry(name)])
       #expect(throws: (any Error).self) { try BreakerRecord(parsing: record.encoded) }
     }
-    record.held = ["alpha": long]
+    (record.held, record.entries) = (["alpha": long], [])
     #expect(throws: (any Error).self) { try BreakerRecord(parsing: record.encoded) }
     (record.held, record.frozen) = ([:], long)
     #expect(throws: (any Error).self) { try BreakerRecord(parsing: record.encoded) }
@@ -156,6 +158,11 @@ struct ModuleFreezeTests {
     #expect(protection.held.count == BreakerRecord.heldLimit && protection.held["since"] == hold)
     (record.held, record.frozen) = (protection.held, nil)
     #expect(try BreakerRecord(parsing: record.encoded) == record)
+  }
+
+  private func entry(_ module: String) -> BreakerRecord.Entry {
+    BreakerRecord.Entry(
+      patch: SHA256Digest(of: [1]), module: module, openings: 1, isQuarantined: false, left: 0)
   }
 
   /// The order was overwritten by what the record said, which was written before it was given.

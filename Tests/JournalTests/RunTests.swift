@@ -172,6 +172,7 @@ struct RunTests {
   @Test(arguments: [
     [CBOR.text("patch"): CBOR.null], [.text("patch"): .bytes([1])],
     [.text("modules"): .array([.unsigned(1)])], [.text("modules"): .null],
+    [.text("modules"): .array([.text("qer"), .text("a\u{1b}[0m")])],
     [.text("format"): .unsigned(3)],
   ])
   func `a record whose trial is not whole says nothing`(change: [CBOR: CBOR]) throws {

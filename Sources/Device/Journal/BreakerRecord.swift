@@ -158,7 +158,8 @@ extension BreakerRecord.Entry {
   fileprivate init(_ item: CBOR) throws(FormatError) {
     guard let fields = item.arrayValue, fields.count == 5,
       let patch = fields[0].bytesValue.flatMap({ SHA256Digest(bytes: $0) }),
-      let module = fields[1].textValue, let openings = fields[2].unsignedValue,
+      let module = fields[1].textValue, PlainName.isValid(module.utf8),
+      let openings = fields[2].unsignedValue,
       let isQuarantined = fields[3].boolValue, let left = fields[4].unsignedValue
     else { throw FormatError(.illegal("an entry of a breaker with other fields"), at: 0) }
     self.init(

@@ -165,7 +165,7 @@ extension Trial {
     }
     guard let patch = entries[.text("patch")]?.bytesValue.flatMap({ SHA256Digest(bytes: $0) }),
       let items = entries[.text("modules")]?.arrayValue,
-      items.allSatisfy({ $0.textValue != nil })
+      items.allSatisfy({ $0.textValue.map { PlainName.isValid($0.utf8) } == true })
     else { throw FormatError(.illegal("a trial with other fields"), at: 0) }
     self.init(transaction, of: patch, items.compactMap(\.textValue))
   }
