@@ -1,4 +1,4 @@
-// A host in C: one worker under load, one patch installed, activated, confirmed and rolled back.
+// A host in C: one worker under load, one patch installed, activated, frozen, confirmed and rolled back.
 //
 //   host STATE-DIRECTORY MODULE TRUSTED-KEY PATCH
 //
@@ -118,6 +118,31 @@ static void open_agent(char **arguments) {
   expect(hitless_agent_start(agent), HITLESS_OK, "start");
 }
 
+/// Ends the program unless the version with `mark` handles everything that the worker does from here on.
+static void expect_alone(unsigned mark) {
+  let_work();
+  unsigned long long own = marked(mark), others = marked(1 - mark);
+  let_work();
+  if (marked(mark) == own || marked(1 - mark) != others) {
+    fprintf(stderr, "not only version 1.0.%u is at work\n", mark);
+    exit(1);
+  }
+}
+
+/// Keeps patches of the module in force out: the one on trial goes, and comes in again after the release.
+static void freeze_and_release(uint64_t transaction) {
+  expect(hitless_module_freeze(agent, "far", NULL), HITLESS_STATUS_USAGE, "freeze a module not in force");
+  expect(hitless_module_freeze(agent, "qer", "a look"), HITLESS_OK, "freeze the module");
+  expect_alone(0);
+  expect(hitless_patch_confirm(agent, transaction), HITLESS_STATUS_STATE, "confirm what has gone");
+  expect(hitless_patch_activate(agent, transaction), HITLESS_STATUS_FROZEN, "activate what is frozen");
+  expect(hitless_module_release(agent, "far"), HITLESS_STATUS_STATE, "release another module");
+  expect(hitless_module_release(agent, "qer"), HITLESS_OK, "release the module");
+  expect(hitless_module_release(agent, "qer"), HITLESS_STATUS_STATE, "release it once more");
+  expect(hitless_patch_activate(agent, transaction), HITLESS_OK, "activate what was frozen");
+  expect_alone(1);
+}
+
 /// The life of a patch, with the worker at work between the steps.
 static void swap(const char *path) {
   size_t size;
@@ -139,6 +164,7 @@ static void swap(const char *path) {
   let_work();
   expect(hitless_patch_activate(agent, transaction), HITLESS_OK, "activate again");
   let_work();
+  freeze_and_release(transaction);
   expect(hitless_patch_confirm(agent, transaction), HITLESS_OK, "confirm");
   let_work();
 }
@@ -184,7 +210,7 @@ int main(int count, char **arguments) {
          sent, marked(0), marked(1), (long long)(sent - total), (unsigned long long)status.activations,
          (unsigned long long)status.confirmations);
   return sent == total && marked(0) + marked(1) == total && marked(0) > 0 && marked(1) > 0 &&
-                 status.activations == 2 && status.confirmations == 1 && status.rollbacks == 1 &&
+                 status.activations == 3 && status.confirmations == 1 && status.rollbacks == 2 &&
                  status.transaction_state == HITLESS_TRANSACTION_CONFIRMED && event.number == 1
              ? 0
              : 1;
