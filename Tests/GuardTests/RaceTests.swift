@@ -113,6 +113,35 @@ struct RaceTests {
     #expect(asked > 0)
   }
 
+  /// The agent held it against the time in force that it found when it came to read the report.
+  @Test func `a fault of one time in force is not held against the next`() throws {
+    let gate = Monitor(false)
+    let home = try GuardedAgent { options in
+      options.log = { _, message in
+        // Whoever answers for faults is held up behind the first one.
+        guard message.contains(" faulted: ") else { return }
+        _ = gate.wait(until: .after(60_000_000_000)) { $0 ? true : nil }
+      }
+    }
+    let workers = try (0..<2).map { try BusyWorker(home, "racing-\($0)") }
+    let number = try home.install(.segv)
+    _ = try home.agent.activate(number)
+    workers[0].arm()
+    #expect(eventually { home.audited("faulted") == 1 })
+    _ = try home.agent.activate(number)
+    workers[1].arm()
+    #expect(eventually { workers[1].faults == 1 })
+    try home.agent.rollback(number)
+    _ = try home.agent.activate(number)
+    gate.withLock { $0 = true }
+    #expect(eventually { home.audited("faulted") == 2 })
+    #expect(home.agent.status().transactionState == .active)
+    #expect(eventually { workers.allSatisfy { $0.mark == 2 } })
+    try home.agent.confirm(number)
+    expectReports(home, workers)
+    #expect(home.agent.status().counters.rollbacks == 2)
+  }
+
   /// Where the guard stays on: a confirmation that was faster is taken back.
   @Test func `a confirmation and a fault end on what was stable before, here and on the device`()
     throws

@@ -12,7 +12,8 @@
  *   - a worker stays away from the view in which it has faulted, and tries every other;
  *   - a signal for a late batch ends that batch or none;
  *   - a breaker that is half open lets through as many batches as it has tokens;
- *   - when all is quiet, no candidate is in force, or confirmed, that has faulted since it was activated.
+ *   - when all is quiet, no candidate is in force, or confirmed, that has faulted since it was activated;
+ *   - a report of an earlier time in force takes no candidate out (where a breaker would, it is out by itself).
  * Tests/Model/check names the variants, each wrong on purpose but for the first.
  */
 #ifndef WORKERS
@@ -219,15 +220,24 @@ inline publish(new_candidate) {
 #define BEGIN_OPERATION !operating -> operating = 1
 #define END_OPERATION operating = 0
 
+/* Whether what is reported of a view, 0 for one that is not known, is held against the candidate. */
+#if defined(ANY_TIME)
+#define COUNTS(view) 1
+#else
+#define COUNTS(view) (view == 0 || activation_of[view] == activation)
+#endif
+
 /* Takes a generation that has faulted out of force, unless that has happened. */
-inline withdraw(which) {
+inline withdraw(which, view) {
   atomic { BEGIN_OPERATION };
   if
-  :: is_active && generation == which ->
+  :: is_active && generation == which && COUNTS(view) ->
+     assert(view == 0 || is_dirty);
      publish(0);
      atomic { is_active = 0; END_OPERATION }
 #if !defined(NEVER_REVERT)
-  :: confirmed != 0 && confirmed == which ->
+  :: confirmed != 0 && confirmed == which && COUNTS(view) ->
+     assert(view == 0 || is_dirty);
      publish(0);
      atomic { confirmed = 0; END_OPERATION }
 #endif
@@ -243,10 +253,10 @@ inline answer() {
   two = report_view[w];
   assert(candidate[two] == one);
   if
-  :: generation == one -> faults++
+  :: generation == one && COUNTS(two) -> faults++
   :: else
   fi;
-  withdraw(one);
+  withdraw(one, two);
 #if !defined(RELEASE_BEFORE_READING)
   /* Behind the rollback, its grace period and the audit line. */
   state[w] = FREE;
@@ -255,7 +265,7 @@ inline answer() {
 }
 
 inline answer_missed() {
-  withdraw(one);
+  withdraw(one, 0);
   one = 0
 }
 
@@ -273,11 +283,12 @@ end:
   od
 }
 
+#define HAS_FAULT_OF(w, which) (missed[w] == which \
+  || (state[w] == FULL && report_generation[w] == which && COUNTS(report_view[w])))
 #if WORKERS > 1
-#define HAS_FAULT(which) ((state[0] == FULL && report_generation[0] == which) || missed[0] == which \
-  || (state[1] == FULL && report_generation[1] == which) || missed[1] == which)
+#define HAS_FAULT(which) (HAS_FAULT_OF(0, which) || HAS_FAULT_OF(1, which))
 #else
-#define HAS_FAULT(which) ((state[0] == FULL && report_generation[0] == which) || missed[0] == which)
+#define HAS_FAULT(which) HAS_FAULT_OF(0, which)
 #endif
 
 inline confirm() {

@@ -73,7 +73,8 @@ extension Agent {
 
   /// Whether a worker has just come back from `generation`.
   func hasFault(_ generation: Generation, in domain: SwapDomain) -> Bool {
-    domain.room?.hasFault(of: generation.number) ?? false
+    let since = state.withLock { $0.firstView(of: generation.number) }
+    return domain.room?.hasFault(of: generation.number, since: since) ?? false
   }
 }
 
@@ -85,7 +86,7 @@ extension Agent {
     let (number, modules, patch, changed) = state.withLock { state in
       state.counters.faults += 1
       state.metrics.countFault(fault.reason.name)
-      return state.guarded(fault.generation)
+      return state.guarded(fault)
     }
     let module = modules.first { $0.module.place(of: fault.instruction) != nil }
     let culprit = module.map { " in \($0.facts.name) \($0.facts.version)" } ?? ""
@@ -94,7 +95,8 @@ extension Agent {
     let source = fault.reason == .overBudget ? BreakerSource.timeBudget : .fault
     let opened = noteFailure(
       source, of: module?.facts.name, patch ?? journal.confirmed.patch, changed)
-    withdraw(fault.generation, because: reason, detail: "fault: \(fault.reason)\(culprit)")
+    withdraw(
+      fault.generation, because: reason, detail: "fault: \(fault.reason)\(culprit)", for: fault)
     let report = FaultReport(fault, modules: modules)
     state.withLock { $0.lastFault = report }
     note("faulted", number, "\(report)", report.json)
@@ -126,11 +128,15 @@ extension Agent {
     reportOpening(of: opened, .fault, transaction.number)
   }
 
-  /// Returns every worker to what was stable before `generation`, unless that has happened already.
-  func withdraw(_ generation: UInt64, because reason: RollbackReason, detail: String) {
+  /// Returns every worker to what was stable before `generation`, unless that has happened already; if it is in force
+  /// again since, not for a `fault` of the time before that is only counted.
+  func withdraw(
+    _ generation: UInt64, because reason: RollbackReason, detail: String,
+    for fault: GuardFault? = nil
+  ) {
     while true {
       // Late, but never in the middle of something else; what that is may settle it as well.
-      let step = state.wait(until: .after(.max)) { $0.withdrawal(of: generation) }
+      let step = state.wait(until: .after(.max)) { $0.withdrawal(of: generation, for: fault) }
       do throws(Refusal) {
         switch step {
         case .none, .settled: return
@@ -244,9 +250,10 @@ extension Agent.State {
   }
 
   /// What is to be done now; nil while something else is being done.
-  fileprivate func withdrawal(of generation: UInt64) -> Withdrawal? {
+  fileprivate func withdrawal(of generation: UInt64, for fault: GuardFault?) -> Withdrawal? {
     if isClosed { return .settled }
     guard operation == nil else { return nil }
+    if fault?.isOlder(than: firstView(of: generation)) == true { return .settled }
     if let transaction, transaction.state == .active, transaction.generation.number == generation {
       return .rollback(transaction.number)
     }
@@ -256,13 +263,25 @@ extension Agent.State {
     return .revert
   }
 
-  /// Notes a fault of `generation`; returns the transaction that has made it, its modules, its patch, as far as it
+  /// The first view whose faults are held against `generation`.
+  ///
+  /// Where failures are only counted it may be in force again before a report of the time before is read. A breaker
+  /// that opens by such a report takes it out.
+  fileprivate func firstView(of generation: UInt64) -> UInt64 {
+    guard let transaction, transaction.generation.number == generation,
+      transaction.changedModules.allSatisfy({ protection.rules(of: $0).isMetricsOnly })
+    else { return 0 }
+    return transaction.since
+  }
+
+  /// Notes a fault; returns the transaction that has made its generation, the modules of that, its patch, as far as it
   /// is known here, and the names of the modules that this changes.
   fileprivate mutating func guarded(
-    _ generation: UInt64
+    _ fault: GuardFault
   ) -> (UInt64, [StagedModule], BreakerPatch?, [String]) {
+    let generation = fault.generation
     if let transaction, transaction.generation.number == generation {
-      self.transaction?.faults += 1
+      if !fault.isOlder(than: firstView(of: generation)) { self.transaction?.faults += 1 }
       return (
         transaction.number, transaction.modules, transaction.patch.identity,
         transaction.changedModules

@@ -78,6 +78,7 @@ extension Agent {
         shadow: shadow.run.area)
       state.withLock { state in
         state.transaction?.state = .active
+        state.transaction?.since = publication.sequence
         state.transaction?.confirmBy = nil
         state.transaction?.rollout = nil
       }
@@ -113,6 +114,7 @@ extension Agent {
     }
     state.withLock { state in
       state.transaction?.state = .active
+      state.transaction?.since = publication.sequence
       state.transaction?.confirmBy = confirmBy
       state.transaction?.rollout = rollout
       if isProbe { state.protection.breakers.probe(transaction.patch.identity) }

@@ -37,6 +37,8 @@ struct Transaction: Sendable {
   /// What it changes about the host's records.
   let changes: [Migration.Change]
   var state: TransactionState = .staged
+  /// Sequence of the view by which it was put in force the last time.
+  var since: UInt64 = 0
   /// When it is rolled back unless it was confirmed, in nanoseconds of CLOCK_MONOTONIC.
   var confirmBy: UInt64?
   /// Its time on copies of batches, when it was activated so.

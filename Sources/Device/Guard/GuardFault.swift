@@ -20,8 +20,8 @@ package struct GuardFault: Equatable, Sendable {
   package let reason: Reason
   /// Number of the generation that was left, or of stable when the fault was its own on a copy.
   package let generation: UInt64
-  /// Sequence of the view that was left.
-  package let sequence: UInt64
+  /// Sequence of the view that was left; nil where it is not known, or none of the domain's, as of a copy.
+  package let sequence: UInt64?
   /// Where the thread was.
   package let instruction: UInt64
   /// Return addresses into the candidate's code that lay on the stack, innermost first.
@@ -32,7 +32,7 @@ package struct GuardFault: Equatable, Sendable {
 }
 
 extension GuardFault {
-  init(_ report: hitless_guard_report, worker: String, thread: UInt32) {
+  init(_ report: hitless_guard_report, worker: String, thread: UInt32, isOfCopy: Bool) {
     var report = report
     self.worker = worker
     self.thread = thread
@@ -41,7 +41,7 @@ extension GuardFault {
       ? .overBudget
       : .signal(report.signal, code: report.code, address: report.address)
     generation = report.generation
-    sequence = report.sequence
+    sequence = isOfCopy ? nil : report.sequence
     instruction = report.instruction
     nanosecondsToStable = report.stable_time &- report.fault_time
     let count = min(Int(report.frame_count), Int(HITLESS_GUARD_FRAMES))
@@ -59,10 +59,17 @@ extension GuardFault {
     self.thread = thread
     reason = .unreported
     self.generation = generation
-    sequence = 0
+    sequence = nil
     instruction = 0
     nanosecondsToStable = 0
     frames = []
+  }
+}
+
+extension GuardFault {
+  /// Whether it is known to come from a view before `sequence`.
+  package func isOlder(than sequence: UInt64) -> Bool {
+    self.sequence.map { $0 < sequence } ?? false
   }
 }
 

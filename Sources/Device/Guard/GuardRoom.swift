@@ -81,12 +81,14 @@ package final class GuardRoom: @unchecked Sendable {
   /// Makes a guard for a worker's record and lets the worker find it; nil without memory.
   ///
   /// The caller has the domain's lock, and no thread uses the worker's record yet.
-  package func makeGuard(for worker: UnsafeMutablePointer<hitless_worker>) -> WorkerGuard? {
+  package func makeGuard(
+    for worker: UnsafeMutablePointer<hitless_worker>, ofCopies isForCopies: Bool = false
+  ) -> WorkerGuard? {
     guards.withLock { guards in
       let next = first.load(ordering: .relaxed)
       let made = unsafe WorkerGuard(
         worker, wake: wake.writing, isCatching: options.mode != .off,
-        next: UnsafeMutablePointer(bitPattern: next))
+        isForCopies: isForCopies, next: UnsafeMutablePointer(bitPattern: next))
       guard let made else { return nil }
       unsafe worker.pointee.guard = UnsafeMutableRawPointer(made.record)
       unsafe worker.pointee.run_guarded = guardedRun
@@ -183,9 +185,10 @@ package final class GuardRoom: @unchecked Sendable {
     for one in all where one.peek() == fault { one.release() }
   }
 
-  /// Whether a worker has reported a fault of the generation that nobody has answered for yet.
-  package func hasFault(of generation: UInt64) -> Bool {
-    all.contains { $0.hasFault(of: generation) }
+  /// Whether a worker has reported a fault of the generation that nobody has answered for yet; none that is known to
+  /// be from before the view `sequence`.
+  package func hasFault(of generation: UInt64, since sequence: UInt64 = 0) -> Bool {
+    all.contains { $0.hasFault(of: generation, since: sequence) }
   }
 
   /// Ends the watchdog, and the wait for faults.

@@ -63,7 +63,7 @@ package final class ShadowBench: @unchecked Sendable {
       let copy = unsafe copies + side * copySize
       unsafe calls[side] = unsafe hitless_shadow_call(host: self.host, copy: copy)
     }
-    guard let made = unsafe room.makeGuard(for: worker) else {
+    guard let made = unsafe room.makeGuard(for: worker, ofCopies: true) else {
       unsafe free(memory)
       throw Refusal(.noSpace, "no memory to guard copies of batches")
     }

@@ -24,12 +24,15 @@ package final class WorkerGuard: @unchecked Sendable {
   private let stackStart: UnsafeMutableRawPointer
   private let stackSize: Int
   private let seated = Guarded("")
+  /// Whether copies are run in it: their views are none of the domain's.
+  private let isForCopies: Bool
 
   /// Makes a guard for `worker`, whose faults are told through `wake`; nil without memory.
   init?(
     _ worker: UnsafeMutablePointer<hitless_worker>, wake: Int32, isCatching: Bool,
-    next: UnsafeMutablePointer<hitless_guard>?
+    isForCopies: Bool, next: UnsafeMutablePointer<hitless_guard>?
   ) {
+    self.isForCopies = isForCopies
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
     let minimum = max(0, Int(sysconf(Int32(_SC_MINSIGSTKSZ))))
     let recordSize = unsafe Self.pages(MemoryLayout<hitless_guard>.size, page)
@@ -120,7 +123,8 @@ extension WorkerGuard {
       return nil
     }
     return unsafe GuardFault(
-      record.pointee.report, worker: name, thread: thread.pointee.load(ordering: .relaxed))
+      record.pointee.report, worker: name, thread: thread.pointee.load(ordering: .relaxed),
+      isOfCopy: isForCopies)
   }
 
   /// The fault of which only the generation is known, if there was one; the caller answers for it.
@@ -134,13 +138,15 @@ extension WorkerGuard {
   /// The fault with which stable's last run of a copy has ended, for the thread that has run it.
   func faultOfStable() -> GuardFault {
     unsafe GuardFault(
-      record.pointee.stables, worker: name, thread: thread.pointee.load(ordering: .relaxed))
+      record.pointee.stables, worker: name, thread: thread.pointee.load(ordering: .relaxed),
+      isOfCopy: isForCopies)
   }
 
-  /// Whether a fault of `generation` waits to be answered for.
-  func hasFault(of generation: UInt64) -> Bool {
+  /// Whether a fault of `generation` waits to be answered for that is not known to be from before the view `sequence`.
+  func hasFault(of generation: UInt64, since sequence: UInt64) -> Bool {
     let missed = unsafe missed.pointee.load(ordering: .relaxed)
-    return missed == generation || peek()?.generation == generation
+    guard missed != generation else { return true }
+    return peek().map { $0.generation == generation && !$0.isOlder(than: sequence) } ?? false
   }
 
   /// Makes room for the next report.
