@@ -7,6 +7,7 @@ import HotSwap
 import Platform
 import Refusal
 import Synchronization
+import TestSupport
 import Testing
 
 /// A domain with two builds of the qer from Fixtures, without an agent: stable, and one that fails.
@@ -52,8 +53,9 @@ final class GuardedDomain: Sendable {
   /// Goes back to stable.
   func goBack() throws { _ = try domain.publish(stable: stable) }
 
-  /// The fault that was reported, after making room for the next one.
+  /// The fault of the candidate that was reported, after making room for the next one; nil where none comes.
   func takeFault() -> GuardFault? {
+    guard eventually({ room.hasFault(of: candidate.number) }) else { return nil }
     let fault = room.nextFault()
     if let fault { room.release(fault) }
     return fault

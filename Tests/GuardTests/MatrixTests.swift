@@ -284,7 +284,10 @@ struct MatrixTests {
       node.agent.status().transactionState == state && node.agent.lastFault != nil
     }
     let report = node.agent.lastFault
-    #expect(isOver, "\(node.agent.status())", sourceLocation: location)
+    // Of a batch that is not ended it matters whether anybody has asked for it.
+    #expect(
+      isOver, "\(node.agent.status()), \(node.agent.lateSignals) signals",
+      sourceLocation: location)
     #if arch(x86_64)
     #expect(report?.cause == failure.cause, sourceLocation: location)
     #endif
