@@ -217,7 +217,8 @@ void guard_catch_late(int signal, const siginfo_t *info, ucontext_t *place) {
     return;
   }
   uint32_t words = copy_stack(guard, machine_stack(place));
-  // In code of the host or of a library: the watchdog asks again.
+  // In code of the host or of another library: the watchdog asks again. In the C library the batch ends only
+  // where it is known that its commit point is to come, as with faults there.
   if (is_in_suspect(guard, place, words)) {
     uint64_t time = __atomic_load_n(&guard->late_time, __ATOMIC_RELAXED);
     leave_batch(guard, HITLESS_GUARD_OVER_BUDGET, info, place, words, time);
