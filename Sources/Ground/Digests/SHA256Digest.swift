@@ -1,9 +1,6 @@
 internal import Bytes
 internal import COpenSSL
 
-/// Keeps OpenSSL's locks and methods in place until the process is gone: threads may hash while it ends.
-private let outlivesExit = OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil) == 1
-
 /// A SHA-256 digest: what trust rests on.
 package struct SHA256Digest: Hashable, Sendable {
   /// Size of a digest in bytes.
@@ -21,7 +18,7 @@ package struct SHA256Digest: Hashable, Sendable {
   ///
   /// Complexity: O(n), about 2 GB/s where the processor has SHA instructions.
   package init(of input: ArraySlice<UInt8>) {
-    _ = outlivesExit
+    _ = OpenSSLLibrary.outlivesExit
     bytes = unsafe [UInt8](unsafeUninitializedCapacity: Self.byteCount) { output, count in
       // SAFETY: `output` has room for the 32 bytes that SHA256 writes; `buffer` lives for the call.
       _ = unsafe input.withUnsafeBufferPointer { buffer in

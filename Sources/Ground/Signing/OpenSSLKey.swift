@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import Digests
 
 /// An Ed25519 key inside OpenSSL, freed (and wiped, when private) with its last reference.
 ///
@@ -16,6 +17,7 @@ final class OpenSSLKey: @unchecked Sendable {
 
   /// Makes a new key pair from the system's random numbers; nil when OpenSSL cannot.
   static func generate() -> OpenSSLKey? {
+    _ = OpenSSLLibrary.outlivesExit
     let context = unsafe EVP_PKEY_CTX_new_id(EVP_PKEY_ED25519, nil)
     defer { unsafe EVP_PKEY_CTX_free(context) }
     var made: OpaquePointer?
@@ -27,6 +29,7 @@ final class OpenSSLKey: @unchecked Sendable {
 
   /// The public key with these 32 bytes.
   static func publicKey(raw: [UInt8]) -> OpenSSLKey? {
+    _ = OpenSSLLibrary.outlivesExit
     // SAFETY: the buffer lives for the call; OpenSSL copies it and checks its length.
     let made = unsafe raw.withUnsafeBufferPointer { buffer in
       unsafe EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nil, buffer.baseAddress, buffer.count)
@@ -100,6 +103,7 @@ extension OpenSSLKey {
   private static func read(
     _ pem: [UInt8], with reader: (OpaquePointer?) -> OpaquePointer?
   ) -> Reading {
+    _ = OpenSSLLibrary.outlivesExit
     defer { ERR_clear_error() }
     guard let length = Int32(exactly: pem.count) else { return .unreadable }
     // SAFETY: the memory BIO reads the buffer only while it lives, that is inside the closure.
