@@ -57,8 +57,8 @@ struct RaceTests {
     for worker in workers { worker.disarm() }
   }
 
-  /// Waits until the agent has answered for every fault: a report that it reads in the next round would be held against
-  /// the candidate then.
+  /// Waits until the agent has answered for every fault: a report that it reads as the next round begins may be held
+  /// against the candidate then.
   private func expectAnswers(_ home: GuardedAgent, _ workers: [BusyWorker], _ comment: String) {
     let isTold = eventually(within: 60) {
       home.audited("faulted") == workers.reduce(0) { $0 + Int($1.faults) }
