@@ -63,6 +63,29 @@ struct GuardTests {
     try worker.end()
   }
 
+  /// The report was looked for by the thread that had written it: that of a worker that had gone meanwhile was read,
+  /// counted and logged a second time.
+  @Test(arguments: [false, true])
+  func `a worker that goes while its fault is answered for has told it once`(isReplaced: Bool)
+    throws
+  {
+    let home = try GuardedDomain()
+    let worker = try HandWorker(home)
+    try home.tryCandidate()
+    #expect(worker.run(trigger: true) == 1)
+    var other: UnsafeMutablePointer<hitless_worker>?
+    let fault = home.room.answerFault { _ in
+      #expect(throws: Never.self) {
+        try unsafe home.unregisterWorker(worker.worker)
+        if isReplaced { unsafe other = try home.registerWorker(name: "another") }
+      }
+    }
+    #expect(fault?.worker == "by hand" && fault?.reason.name == "SIGSEGV")
+    #expect(!home.room.hasFault(of: home.candidate.number))
+    #expect(home.room.all.reduce(0) { $0 + $1.unreported } == 0)
+    if let other = unsafe other { try unsafe home.unregisterWorker(other) }
+  }
+
   /// Nobody but the worker keeps the deadline here: there is no agent.
   @Test func `after the deadline of its view a worker is on stable without anybody's help`() throws
   {

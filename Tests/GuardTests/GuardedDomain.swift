@@ -56,9 +56,7 @@ final class GuardedDomain: Sendable {
   /// The fault of the candidate that was reported, after making room for the next one; nil where none comes.
   func takeFault() -> GuardFault? {
     guard eventually({ room.hasFault(of: candidate.number) }) else { return nil }
-    let fault = room.nextFault()
-    if let fault { room.release(fault) }
-    return fault
+    return room.answerFault()
   }
 }
 

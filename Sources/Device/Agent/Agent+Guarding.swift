@@ -35,9 +35,13 @@ extension Agent {
     do throws(SystemError) {
       // Neither holds the agent: the room ends the thread when the domain goes.
       try SystemThread.start("hitless-guard", at: options.threads) { [weak self] in
-        while let fault = room.nextFault(elseLook: { self?.answerForOthers() }) {
-          self?.answer(for: fault)
-          room.release(fault)
+        while true {
+          let fault = room.answerFault {
+            self?.answer(for: $0)
+          } elseLook: {
+            self?.answerForOthers()
+          }
+          guard fault != nil else { return }
         }
       }.detach()
     } catch {

@@ -9,7 +9,7 @@ internal import Synchronization
 /// The guards of a domain's workers, and the two threads that look after them.
 ///
 /// One thread, the watchdog, takes no lock and allocates nothing, so that it can have a higher priority than
-/// workers without ever waiting for somebody who has a lower one. The other is whoever calls `nextFault`.
+/// workers without ever waiting for somebody who has a lower one. The other is whoever calls `answerFault`.
 ///
 /// Threading: any thread but a worker's packet path, except where it is said.
 @safe
@@ -162,14 +162,26 @@ package final class GuardRoom: @unchecked Sendable {
     }
   }
 
-  /// Waits for the next fault, which the caller then answers for; nil when the room is closed.
+  /// Waits for the next fault, has it answered, and makes room for the worker's next report; returns the fault, nil
+  /// when the room is closed.
   ///
-  /// `look` is called whenever there is none to be found: a worker wakes this thread after each fault, also when
-  /// there was no room for its report.
-  package func nextFault(elseLook look: () -> Void = {}) -> GuardFault? {
+  /// The guard that told is asked nothing twice: its worker may go while its fault is answered for, and another may
+  /// sit there since. `look` is called whenever there is no fault to be found: a worker wakes this thread after each,
+  /// also when there was no room for its report.
+  package func answerFault(
+    _ answer: (GuardFault) -> Void = { _ in }, elseLook look: () -> Void = {}
+  ) -> GuardFault? {
     while !isStopping.load(ordering: .acquiring) {
       for one in all {
-        if let fault = one.peek() ?? one.takeUnreported() { return fault }
+        if let fault = one.peek() {
+          answer(fault)
+          one.release()
+          return fault
+        }
+        if let fault = one.takeUnreported() {
+          answer(fault)
+          return fault
+        }
       }
       look()
       wake.wait()
@@ -177,13 +189,8 @@ package final class GuardRoom: @unchecked Sendable {
     return nil
   }
 
-  /// Lets whoever waits in `nextFault` look at once.
+  /// Lets whoever waits in `answerFault` look at once.
   package func ringForAnswer() { wake.ring() }
-
-  /// Makes room for the next report of the worker whose fault was answered for.
-  package func release(_ fault: GuardFault) {
-    for one in all where one.peek() == fault { one.release() }
-  }
 
   /// Whether a worker has reported a fault of the generation that nobody has answered for yet; none that is known to
   /// be from before the view `sequence`.

@@ -49,8 +49,7 @@ struct FaultRound: Sendable {
   /// Answers for all faults that there are.
   private func answer() -> [GuardFault] {
     var faults: [GuardFault] = []
-    while modules.room.hasFault(of: candidate.number), let fault = modules.room.nextFault() {
-      modules.room.release(fault)
+    while modules.room.hasFault(of: candidate.number), let fault = modules.room.answerFault() {
       faults.append(fault)
     }
     return faults
