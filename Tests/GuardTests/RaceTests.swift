@@ -146,6 +146,42 @@ struct RaceTests {
     #expect(home.agent.status().counters.rollbacks == 2)
   }
 
+  /// Between the order and the view it was counted for the new time, and the candidate could not be confirmed.
+  @Test func `a fault of one time in force that is read as the next begins does not count for it`()
+    throws
+  {
+    for round in 0..<Self.rounds { try confirmBeside(faultReadAfter: round * 16) }
+  }
+
+  private func confirmBeside(faultReadAfter delay: Int) throws {
+    let gate = Monitor(false)
+    let home = try GuardedAgent { options in
+      options.log = { _, message in
+        guard message.contains(" faulted: ") else { return }
+        _ = gate.wait(until: .after(60_000_000_000)) { $0 ? true : nil }
+      }
+    }
+    let workers = try (0..<2).map { try BusyWorker(home, "racing-\($0)") }
+    let number = try home.install(.segv)
+    _ = try home.agent.activate(number)
+    // The report of the one is answered for until the gate opens; that of the other is read then.
+    workers[0].arm()
+    #expect(eventually { home.audited("faulted") == 1 })
+    _ = try home.agent.activate(number)
+    workers[1].arm()
+    #expect(eventually { workers[1].faults == 1 })
+    try home.agent.rollback(number)
+    let opener = try PlainThread("gate") {
+      Self.spin(delay)
+      gate.withLock { $0 = true }
+    }
+    _ = try home.agent.activate(number)
+    opener.join()
+    #expect(eventually { home.audited("faulted") == 2 })
+    #expect(throws: Never.self, "\(delay) µs") { try home.agent.confirm(number) }
+    expectReports(home, workers)
+  }
+
   /// Where the guard stays on: a confirmation that was faster is taken back.
   @Test func `a confirmation and a fault end on what was stable before, here and on the device`()
     throws

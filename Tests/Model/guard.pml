@@ -13,7 +13,8 @@
  *   - a signal for a late batch ends that batch or none;
  *   - a breaker that is half open lets through as many batches as it has tokens;
  *   - when all is quiet, no candidate is in force, or confirmed, that has faulted since it was activated;
- *   - a report of an earlier time in force takes no candidate out (where a breaker would, it is out by itself).
+ *   - a report of an earlier time in force takes no candidate out (where a breaker would, it is out by itself),
+ *     and does not count for a later one.
  * Tests/Model/check names the variants, each wrong on purpose but for the first.
  */
 #ifndef WORKERS
@@ -55,6 +56,8 @@ bit is_active;
 byte generation = 1;
 byte confirmed;
 byte faults;
+/* Views before it are of an earlier time in force. */
+byte since;
 
 /* What the checks know. */
 byte activation;
@@ -224,7 +227,7 @@ inline publish(new_candidate) {
 #if defined(ANY_TIME)
 #define COUNTS(view) 1
 #else
-#define COUNTS(view) (view == 0 || activation_of[view] == activation)
+#define COUNTS(view) (view == 0 || view >= since)
 #endif
 
 /* Takes a generation that has faulted out of force, unless that has happened. */
@@ -253,7 +256,7 @@ inline answer() {
   two = report_view[w];
   assert(candidate[two] == one);
   if
-  :: generation == one && COUNTS(two) -> faults++
+  :: atomic { generation == one && COUNTS(two) -> assert(is_dirty); faults++ }
   :: else
   fi;
   withdraw(one, two);
@@ -316,10 +319,17 @@ proctype operator(byte count) {
           if :: generation = generation :: generation < 3 -> generation++ fi;
           activation++;
           is_dirty = 0;
+          faults = 0;
+#if !defined(TIME_BEGINS_WITH_VIEW)
+          since = in_force + 1;
+#endif
           is_open = 0; is_half_open = 0; given = 0
         };
         publish(generation);
-        atomic { is_active = 1; faults = 0 }
+#if defined(TIME_BEGINS_WITH_VIEW)
+        since = in_force;
+#endif
+        is_active = 1
      :: is_active -> publish(0); is_active = 0
      :: is_active -> confirm()
      :: confirmed != 0 -> skip

@@ -54,7 +54,12 @@ extension Agent {
         defer { if !isActive { endTrial(journal.trialCount) } }
         try beginGuarding(in: running.domain)
         defer { if !isActive { endGuarding(in: running.domain) } }
-        state.withLock { $0.transaction?.faults = 0 }
+        let next = running.domain.nextSequence
+        state.withLock { state in
+          state.transaction?.faults = 0
+          // One that is active stays in force for the time that it was.
+          if transaction.state != .active { state.transaction?.since = next }
+        }
         var measured = Measured()
         do throws(Refusal) {
           try alternate(transaction, running, count, intervalNanoseconds, &measured)

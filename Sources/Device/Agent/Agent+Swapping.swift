@@ -62,9 +62,12 @@ extension Agent {
       try beginGuarding(in: running.domain)
       if plan != nil || shadow != nil || options.confirmBy != nil { try startTimer() }
       announce(transaction.generation, in: running.domain)
+      let next = running.domain.nextSequence
       state.withLock { state in
         state.transaction?.shadow = shadow
+        // Both at once: a report of the time before may be read here, before there is a view.
         state.transaction?.faults = 0
+        state.transaction?.since = next
         // Who closes the agent may have looked before it was there to be stopped.
         if state.isClosed { shadow?.run.stop() }
       }
@@ -78,7 +81,6 @@ extension Agent {
         shadow: shadow.run.area)
       state.withLock { state in
         state.transaction?.state = .active
-        state.transaction?.since = publication.sequence
         state.transaction?.confirmBy = nil
         state.transaction?.rollout = nil
       }
@@ -114,7 +116,6 @@ extension Agent {
     }
     state.withLock { state in
       state.transaction?.state = .active
-      state.transaction?.since = publication.sequence
       state.transaction?.confirmBy = confirmBy
       state.transaction?.rollout = rollout
       if isProbe { state.protection.breakers.probe(transaction.patch.identity) }

@@ -37,7 +37,7 @@ struct Transaction: Sendable {
   /// What it changes about the host's records.
   let changes: [Migration.Change]
   var state: TransactionState = .staged
-  /// Sequence of the view by which it was put in force the last time.
+  /// No view by which it was put in force the last time has a lower sequence, and each of the times before has.
   var since: UInt64 = 0
   /// When it is rolled back unless it was confirmed, in nanoseconds of CLOCK_MONOTONIC.
   var confirmBy: UInt64?

@@ -135,4 +135,7 @@ extension SwapDomain {
   package var overdueGenerationCount: Int {
     state.withLock { $0.views.overdueGenerationCount }
   }
+
+  /// A sequence above those of all views that were published, and not above that of any to come.
+  package var nextSequence: UInt64 { state.withLock { $0.views.currentSequence + 1 } }
 }
