@@ -7,6 +7,8 @@ import Testing
 struct FailingCallTests {
   static let errors = [ENOSPC, EIO, EMFILE, ENOMEM, EINTR]
   static let seed: UInt64 = 1
+  /// Whose orders that are tried ask for no memory, or only for what is allocated by hand.
+  static let withoutMemory: [Life.Way] = [.doomed, .damagedTrial, .damagedStable]
 
   @Test(arguments: Life.Way.allCases)
   func `refuses or succeeds, leaks nothing, loses nothing, and can be asked again`(
@@ -21,8 +23,14 @@ struct FailingCallTests {
     let sample = FaultPlan.sample(faults, count, seed: Self.seed, point: \.0)
     // For memory few calls are made, which fail in one way only: each is tried. Those of the doomed are by hand.
     let memory = way == .doomed ? [] : plan.points.filter(\.isMemory).map { ($0, ENOMEM) }
-    for (point, error) in sample + memory {
-      try Failure(point, error, life, plan).happen()
+    #expect(memory.isEmpty == Self.withoutMemory.contains(way))
+    for (failures, kind) in [(sample, "calls"), (memory, "calls for memory")] {
+      var missed: [FaultPoint] = []
+      for (point, error) in failures where try !Failure(point, error, life, plan).happen() {
+        missed.append(point)
+      }
+      // How often the host looks at its helper varies, so the last calls of an order are not always made.
+      #expect(missed.count * 2 <= failures.count, "\(kind) that did not fail: \(missed)")
     }
   }
 }
@@ -40,11 +48,13 @@ struct Failure: CustomStringConvertible {
 
   var description: String { "\(point) with error \(error) (seed \(FailingCallTests.seed))" }
 
-  func happen() throws {
+  /// Has the call fail, and looks at everything from there on; false when the call was not made.
+  func happen() throws -> Bool {
     let host = try LivingHost(life, "failing")
     try host.live(until: point.order, "\(self)")
     let before = try host.order("descriptors")
-    let text = try #require(try giveOrder(host), "\(self): the host has ended")
+    let (answer, hasFailed) = try giveOrder(host)
+    let text = try #require(answer, "\(self): the host has ended")
     let isRefused = text.hasPrefix("refused")
     try expectClean(host, isRefused ? before : plan.descriptors[point.order], text)
     if isRefused {
@@ -57,12 +67,13 @@ struct Failure: CustomStringConvertible {
       if try host.order("frozen") == "ok true" { #expect(try host.order("release") == "ok ") }
     }
     try goOn(host, text)
+    return hasFailed
   }
 
   private var order: Order { life.orders[point.order] }
 
-  /// Gives the order in which the call fails; nil when the host has ended.
-  private func giveOrder(_ host: LivingHost) throws -> String? {
+  /// Gives the order in which the call fails; returns the answer, nil when the host has ended, and whether it failed.
+  private func giveOrder(_ host: LivingHost) throws -> (String?, Bool) {
     var (count, hasFailed, isMadeUpFor) = (0, false, point.name != "mprotect")
     let answer = try host.order(order.words) { call in
       defer { count += 1 }
@@ -79,16 +90,22 @@ struct Failure: CustomStringConvertible {
     #expect(
       answer != "ok " || !hasFailed || isMadeUpFor || host.isUnguarded,
       "\(self): protection of memory has failed, and nobody cares")
-    return answer
+    return (answer, hasFailed)
   }
 
   private func expectClean(_ host: LivingHost, _ wanted: String?, _ text: String) throws {
-    // Threads that are about to end may take a moment; and a start may do without the set before, if it says so.
+    // Threads that are about to end may take a moment; and a start may do without the set before, if it says so, and
+    // has less open then.
     let isClean = eventually(within: 10) {
-      (try? host.order("descriptors")) == wanted || host.isUnguarded
+      guard let open = try? host.order("descriptors") else { return false }
+      return open == wanted || host.isUnguarded && Self.count(open) <= Self.count(wanted)
     }
     #expect(isClean, "\(self): \(text), open: \(host.openFiles)")
     try expectRecords(host, order, text)
+  }
+
+  private static func count(_ answer: String?) -> Int {
+    answer.flatMap { Int($0.drop { !$0.isNumber }) } ?? .max
   }
 
   /// What a crash right after the refusal would find.
