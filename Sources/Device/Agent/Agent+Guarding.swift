@@ -163,7 +163,7 @@ extension Agent {
   ) throws(Refusal) {
     var problem: Refusal?
     var onTrial: Transaction?
-    var trial: UInt64 = 0
+    var (trial, given): (UInt64, UInt64) = (0, 0)
     let swap = try exclusively("revert") { () throws(Refusal) in
       trial = journal.trialCount
       let (running, transaction) = state.withLock { ($0.running, $0.transaction) }
@@ -176,6 +176,7 @@ extension Agent {
         if let onTrial { _ = state.endTrial(of: onTrial, .inconclusive) }
         state.revert(to: fallback, reason)
       }
+      given = journal.confirmed.number
       problem = abandonConfirmed()
       // Within the operation: the next one may put a candidate in force that has to be watched.
       if onTrial == nil { endGuarding(in: running.domain) }
@@ -184,8 +185,8 @@ extension Agent {
     }
     let report = finish(swap)
     if let onTrial { finishRollback(of: onTrial, trial, after: report) }
-    // With the line that was written meanwhile the journal has tried again.
-    guard let problem, journal.isInDoubt || journal.confirmed.abandoned == nil else { return }
+    // With the line that was written meanwhile the journal has tried again, or another set was confirmed.
+    guard let problem, journal.isInDoubt || journal.confirmed.number == given else { return }
     note("reverted", swap.transaction, "the next start comes up on what was confirmed: \(problem)")
   }
 

@@ -74,7 +74,7 @@ extension SwapDomain {
     at seat: inout SweepSeat?
   ) -> UInt64 {
     if seat == nil, let room { seat = SweepSeat(in: room) }
-    guard room == nil || seat != nil else { return max(1, migration.missingCount(from: goal)) }
+    guard room == nil || seat != nil else { return migration.missingCount(from: goal) }
     seat?.sit()
     defer { seat?.leave() }
     return migration.sweep(to: goal, seat: seat?.workerGuard, until: deadline)
