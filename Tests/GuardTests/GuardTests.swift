@@ -368,6 +368,14 @@ enum RealTime {
     (0..<256).last { (try? ThreadPlacement(processors: [$0]).check()) != nil }
   }
 
+  /// How long the calling thread has had a processor, in nanoseconds.
+  static var threadTime: UInt64 {
+    var time = timespec()
+    // SAFETY: the record is ours.
+    unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+
   /// Gives the calling thread a real-time priority.
   static func enter(priority: Int32) -> Bool {
     var parameters = sched_param()

@@ -1,3 +1,4 @@
+import Agent
 import CHitless
 import CPlatform
 import Glibc
@@ -24,6 +25,8 @@ struct RealTimeTests {
     var versions: [Int32] = []
     /// How often it has given its processor away by itself: what waits does that.
     var waits: UInt64 = 0
+    /// When it was with stable again, and how long after its start.
+    var fellBackAt: UInt64 = 0
     var fellBackAfter: UInt64 = 0
     var agentRan = false
   }
@@ -76,6 +79,101 @@ struct RealTimeTests {
     }
   }
 
+  /// Timer, watchdog and who answers for faults are where the worker is.
+  ///
+  /// The operator is not, and asks all the time.
+  @Test(.enabled(if: isPossible, need))
+  func `a worker beside a starved agent falls back when nobody has confirmed in time`() async {
+    await #expect(processExitsWith: .success) {
+      let processor = try #require(RealTime.lastProcessor)
+      let isTakenBack = Guarded(false)
+      let home = try GuardedAgent { options in
+        options.threads = ThreadPlacement(processors: [processor])
+        options.confirmTimeout = 80_000_000
+        options.log = { _, message in
+          if message.contains("rolled-back") { isTakenBack.withLock { $0 = true } }
+        }
+      }
+      let number = try home.install(.segv)
+      let isRunning = Guarded(false)
+      let result = Guarded<Burst?>(nil)
+      let thread = try PlainThread("real-time") {
+        do {
+          try CurrentThread.setProcessors([processor])
+          let worker = try HandWorker(home)
+          #expect(RealTime.enter(priority: 10))
+          isRunning.withLock { $0 = true }
+          let burst = RealTimeTests.run(worker, from: MonotonicClock.now, for: 500_000_000) {
+            isTakenBack.withLock { $0 }
+          }
+          result.withLock { $0 = burst }
+          try worker.end()
+        } catch {
+          Issue.record(error)
+        }
+      }
+      #expect(eventually { isRunning.withLock { $0 } })
+      let activated = MonotonicClock.now
+      _ = try home.agent.activate(number)
+      while result.withLock({ $0 == nil }) {
+        _ = (home.agent.status(), home.agent.metrics())
+      }
+      thread.join()
+      let burst = try #require(result.withLock { $0 })
+      print("real-time: \(burst)")
+      #expect(burst.waits == 0)
+      #expect(burst.versions == [1, 2, 1])
+      // If the kernel has let the timer run all the same, it was the timer that ended the trial, perhaps.
+      if !burst.agentRan { #expect(burst.fellBackAt >= activated + 80_000_000) }
+      #expect(eventually { home.agent.status().transactionState == .rolledBack })
+      #expect(isTakenBack.withLock { $0 })
+    }
+  }
+
+  /// As above, where the candidate does not come back: the watchdog alone gets the processor, above the worker.
+  @Test(.enabled(if: isPossible, need))
+  func `a worker beside a starved agent is taken out of a loop, and the candidate afterwards`()
+    async
+  {
+    await #expect(processExitsWith: .success) {
+      let processor = try #require(RealTime.lastProcessor)
+      let home = try GuardedAgent { options in
+        options.threads = ThreadPlacement(processors: [processor])
+        options.guarding.batchBudget = 40_000_000
+      }
+      let number = try home.install(.loop)
+      let isRunning = Guarded(false)
+      let isArmed = Guarded(false)
+      let marks = Guarded<[Int32]>([])
+      let thread = try PlainThread("real-time") {
+        do {
+          try CurrentThread.setProcessors([processor])
+          let worker = try HandWorker(home)
+          #expect(RealTime.enter(priority: 10))
+          isRunning.withLock { $0 = true }
+          let end = MonotonicClock.now + 500_000_000
+          while !isArmed.withLock({ $0 }) && MonotonicClock.now < end { _ = worker.run() }
+          let before = RealTime.threadTime
+          let mark = worker.run(trigger: true)
+          // Without a priority the watchdog would wait until the kernel takes the processor from the worker.
+          #expect(RealTime.threadTime - before < 500_000_000)
+          marks.withLock { $0 = [mark, worker.run()] }
+          #expect(worker.applied == worker.runs * UInt64(HandWorker.packetCount) - 32)
+          try worker.end()
+        } catch {
+          Issue.record(error)
+        }
+      }
+      #expect(eventually { isRunning.withLock { $0 } })
+      _ = try home.agent.activate(number)
+      isArmed.withLock { $0 = true }
+      thread.join()
+      #expect(marks.withLock { $0 } == [1, 1])
+      #expect(eventually { home.agent.status().transactionState == .rolledBack })
+      #expect(eventually { home.audited("faulted") == 1 })
+    }
+  }
+
   /// Runs batches without a pause; takes no lock that another thread may hold but at the end.
   private static func run(
     _ worker: borrowing HandWorker, from start: UInt64, for duration: UInt64, agentRan: () -> Bool
@@ -95,7 +193,8 @@ struct RealTimeTests {
       guard burst.versions.last != version else { continue }
       burst.versions.append(version)
       if version == 1 {
-        burst.fellBackAfter = MonotonicClock.now - start
+        burst.fellBackAt = MonotonicClock.now
+        burst.fellBackAfter = burst.fellBackAt - start
         burst.agentRan = agentRan()
       }
     }

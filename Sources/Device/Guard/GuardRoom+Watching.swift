@@ -19,7 +19,11 @@ extension GuardRoom {
       }
       // Workers come, and hosts raise them after they have come.
       let worker = highestPriority()
-      if worker != highest { raisePriority(above: worker) }
+      let own = priority.load(ordering: .relaxed)
+      // Whoever has begun a trial may have seen less of them, and set what was right then.
+      if worker != highest || own > 0 && own < Self.priority(above: worker) {
+        raisePriority(above: worker)
+      }
       highest = worker
       // What the host has installed since the last look must not get the candidate's faults.
       _ = hitless_guard_install(options.signal)
@@ -71,8 +75,13 @@ extension GuardRoom {
       .assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .relaxed)
   }
 
+  /// The priority of a watchdog that is to run before workers of the priority `highest`.
+  static func priority(above highest: Int32) -> Int32 {
+    min(highest + 1, sched_get_priority_max(SCHED_FIFO))
+  }
+
   /// The highest real-time priority of a worker; 0 when none has one.
-  private func highestPriority() -> Int32 {
+  func highestPriority() -> Int32 {
     var highest: Int32 = 0
     var next = unsafe UnsafeMutablePointer<hitless_guard>(
       bitPattern: first.load(ordering: .acquiring))
@@ -90,7 +99,7 @@ extension GuardRoom {
   /// Gives the calling thread a real-time priority above `highest`, if it may have one.
   private func raisePriority(above highest: Int32) {
     var wanted = sched_param()
-    wanted.sched_priority = min(highest + 1, sched_get_priority_max(SCHED_FIFO))
+    wanted.sched_priority = Self.priority(above: highest)
     // SAFETY: the record is ours; 0 is the calling thread.
     let isGranted = unsafe sched_setscheduler(0, SCHED_FIFO, &wanted) == 0
     priority.store(isGranted ? wanted.sched_priority : 0, ordering: .relaxed)

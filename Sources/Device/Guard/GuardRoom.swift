@@ -40,7 +40,10 @@ package final class GuardRoom: @unchecked Sendable {
   let awaited = Atomic<UInt64>(0)
   let settled = Atomic<UInt64>(0)
   let isStopping = Atomic<Bool>(false)
-  /// What the kernel has given the watchdog: a real-time priority, 0 for none, -1 before it has asked.
+  /// What the kernel has given the watchdog: a real-time priority, 0 for none, -1 before anybody has asked.
+  ///
+  /// Ordering: relaxed everywhere; nothing is read because of it. Set by who begins a trial, and by the watchdog, which
+  /// looks at it each time: so the last word is that of whoever has seen all workers.
   let priority = Atomic<Int32>(-1)
   private let guards = Guarded<[WorkerGuard]>([])
   private let watchdog = Guarded(Watchdog())
@@ -118,6 +121,12 @@ package final class GuardRoom: @unchecked Sendable {
         } catch {
           throw error.refusal
         }
+      }
+      // It may do so itself, once it has a processor: real-time workers on those that it keeps to would not let it.
+      let wanted = Self.priority(above: highestPriority())
+      if priority.load(ordering: .relaxed) < wanted {
+        let isGranted = watchdog.thread?.setRealTimePriority(wanted) ?? false
+        priority.store(isGranted ? wanted : 0, ordering: .relaxed)
       }
     }
     bell.ring()

@@ -30,6 +30,16 @@ package struct SystemThread: ~Copyable, Sendable {
 
   private init(handle: pthread_t) { self.handle = handle }
 
+  /// Gives the thread a real-time priority (`SCHED_FIFO`); false when the kernel does not let it have one.
+  ///
+  /// Any thread may call it: one that gets no processor could not for itself.
+  package borrowing func setRealTimePriority(_ priority: Int32) -> Bool {
+    var parameters = sched_param()
+    parameters.sched_priority = priority
+    // SAFETY: the record is ours; the thread was not joined, so its handle is valid.
+    return unsafe pthread_setschedparam(handle, SCHED_FIFO, &parameters) == 0
+  }
+
   /// Waits until the body has returned.
   package consuming func join() {
     _ = pthread_join(handle, nil)
