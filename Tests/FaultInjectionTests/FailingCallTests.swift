@@ -7,7 +7,7 @@ import Testing
 struct FailingCallTests {
   static let errors = [ENOSPC, EIO, EMFILE, ENOMEM, EINTR]
   static let seed: UInt64 = 1
-  /// Whose orders that are tried ask for no memory, or only for what is allocated by hand.
+  /// Whose orders that are tried ask for no memory, or for what those of the life by hand ask for.
   static let withoutMemory: [Life.Way] = [.doomed, .damagedTrial, .damagedStable]
 
   @Test(arguments: Life.Way.allCases)
@@ -30,7 +30,8 @@ struct FailingCallTests {
         missed.append(point)
       }
       // How often the host looks at its helper varies, so the last calls of an order are not always made.
-      #expect(missed.count * 2 <= failures.count, "\(kind) that did not fail: \(missed)")
+      let limit = max(1, failures.count / 2)
+      #expect(missed.count <= limit, "\(kind) that did not fail: \(missed)")
     }
   }
 }

@@ -146,7 +146,7 @@ struct RaceTests {
     #expect(home.agent.status().counters.rollbacks == 2)
   }
 
-  /// Between the order and the view it was counted for the new time, and the candidate could not be confirmed.
+  /// A report that was read between the order and the view counted for the new time: the candidate could not be confirmed.
   @Test func `a fault of one time in force that is read as the next begins does not count for it`()
     throws
   {

@@ -57,7 +57,7 @@ extension Agent {
         let next = running.domain.nextSequence
         state.withLock { state in
           state.transaction?.faults = 0
-          // One that is active stays in force for the time that it was.
+          // The time in force of one that is active goes on.
           if transaction.state != .active { state.transaction?.since = next }
         }
         var measured = Measured()

@@ -42,8 +42,8 @@ package final class GuardRoom: @unchecked Sendable {
   let isStopping = Atomic<Bool>(false)
   /// What the kernel has given the watchdog: a real-time priority, 0 for none, -1 before anybody has asked.
   ///
-  /// Ordering: relaxed everywhere; nothing is read because of it. Set by who begins a trial, and by the watchdog, which
-  /// looks at it each time: so the last word is that of whoever has seen all workers.
+  /// Ordering: relaxed everywhere; nothing is read because of it. Set by who begins a trial, by the watchdog, which looks
+  /// at it each time, and before there is one by who asks what it would be given.
   let priority = Atomic<Int32>(-1)
   private let guards = Guarded<[WorkerGuard]>([])
   private let watchdog = Guarded(Watchdog())
@@ -122,12 +122,10 @@ package final class GuardRoom: @unchecked Sendable {
           throw error.refusal
         }
       }
-      // It may do so itself, once it has a processor: real-time workers on those that it keeps to would not let it.
+      // It does so itself once it has a processor, which real-time workers on those that it keeps to need not leave it.
       let wanted = Self.priority(above: highestPriority())
-      if priority.load(ordering: .relaxed) < wanted {
-        let isGranted = watchdog.thread?.setRealTimePriority(wanted) ?? false
-        priority.store(isGranted ? wanted : 0, ordering: .relaxed)
-      }
+      let isGranted = watchdog.thread?.setRealTimePriority(wanted) ?? false
+      priority.store(isGranted ? wanted : 0, ordering: .relaxed)
     }
     bell.ring()
   }
