@@ -85,8 +85,7 @@ inline leave(w, view) {
     :: activation_of[view] == activation -> is_dirty = 1
     :: activation_of[view] != activation
     fi;
-    is_slow[w] = 0;
-    is_open = 1
+    is_slow[w] = 0
   };
   reports = 0;
   if
@@ -106,7 +105,8 @@ inline leave(w, view) {
   if
   :: reports -> state[w] = FULL; reports = 0
   :: !reports
-  fi
+  fi;
+  is_open = 1
 }
 
 /* Up to the commit point; then `is_left` tells whether the batch has to be run again. */

@@ -116,19 +116,26 @@ extension Agent {
   /// The same for a fault of which nothing is known but that there was one, because the report before had not
   /// been read: the worker has opened the breaker all the same.
   private func answerForUnreported() {
-    let found = state.withLock { state -> (Transaction, UInt64)? in
-      guard let transaction = state.transaction, transaction.state == .active,
-        transaction.generation.breaker.isOpen, !transaction.isTakenOut,
+    let found = state.withLock { state -> (Transaction, SwapDomain)? in
+      guard let running = state.running, let transaction = state.transaction,
+        transaction.state == .active, transaction.generation.breaker.isOpen,
+        !transaction.isTakenOut,
         !transaction.modules.contains(where: { state.protection.isDamaged($0) })
       else { return nil }
+      return (transaction, running.domain)
+    }
+    // A report that has come meanwhile is answered for as such: the worker wakes this thread once more.
+    guard let (transaction, domain) = found, !hasFault(transaction.generation, in: domain) else {
+      return
+    }
+    state.withLock { state in
       state.counters.faults += 1
       state.metrics.countFault("unreported")
-      return (transaction, transaction.generation.number)
     }
-    guard let (transaction, generation) = found else { return }
     let opened = noteFailure(
       .fault, of: nil, transaction.patch.identity, transaction.changedModules)
-    withdraw(generation, because: .fault, detail: "a fault without a report")
+    withdraw(
+      transaction.generation.number, because: .fault, detail: "a fault without a report")
     reportOpening(of: opened, .fault, transaction.number)
   }
 
@@ -185,7 +192,7 @@ extension Agent {
     }
     let report = finish(swap)
     if let onTrial { finishRollback(of: onTrial, trial, after: report) }
-    // With the line that was written meanwhile the journal has tried again, or another set was confirmed.
+    // Writing that line has made the journal try again, or another set was confirmed meanwhile.
     guard let problem, journal.isInDoubt || journal.confirmed.number == given else { return }
     note("reverted", swap.transaction, "the next start comes up on what was confirmed: \(problem)")
   }

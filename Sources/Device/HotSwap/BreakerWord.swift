@@ -6,8 +6,8 @@ internal import Synchronization
 /// Threading: any. Workers set `open` when the candidate has faulted on them, the agent both bits; the record
 /// lives as long as its generation.
 ///
-/// Ordering: relaxed throughout. The bits choose between two generations that the worker has both of; nothing
-/// else is read because of them (docs/concurrency.md).
+/// Ordering: relaxed but for `isOpen`. The bits choose between two generations that the worker has both of; nothing
+/// else is read because of them, but for the report of the fault that has opened it (docs/concurrency.md).
 @safe
 package struct BreakerWord: @unchecked Sendable {
   /// The record, as views name it.
@@ -19,8 +19,11 @@ package struct BreakerWord: @unchecked Sendable {
   }
 
   /// Whether no batch is admitted.
+  ///
+  /// Ordering: acquire; pairs with the release of a worker that has failed. Its report, if it had room for one, is
+  /// found from here on: without that the agent would take the fault for one without a report, and count it twice.
   package var isOpen: Bool {
-    unsafe bits.pointee.load(ordering: .relaxed) & UInt64(HITLESS_BREAKER_OPEN) != 0
+    unsafe bits.pointee.load(ordering: .acquiring) & UInt64(HITLESS_BREAKER_OPEN) != 0
   }
 
   /// Batches that came to their end while it was half-open.

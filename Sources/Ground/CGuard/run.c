@@ -230,16 +230,17 @@ static __attribute__((noinline)) const struct hitless_view *leave_after_fault(
     FORGET_STACK(guard->fault_stack - 128, guard->context.stack);
   }
   const struct hitless_view *stable = leave(guard, view);
-  if (view->breaker != 0) {
-    // The other workers are on stable with their next batch, whenever the agent gets to it. Relaxed as above.
-    __atomic_fetch_or(&view->breaker->word, HITLESS_BREAKER_OPEN, __ATOMIC_RELAXED);
-  }
   __atomic_fetch_add(&guard->faults, 1, __ATOMIC_RELAXED);
   if (guard->is_reporting) {
     guard->is_reporting = 0;
     guard->report.stable_time = guard_time();
     // Release: pairs with the agent's acquire; who finds the report full reads all of it.
     __atomic_store_n(&guard->state, HITLESS_GUARD_FULL, __ATOMIC_RELEASE);
+  }
+  if (view->breaker != 0) {
+    // The other workers are on stable with their next batch, whenever the agent gets to it. Release: pairs
+    // with the agent's acquire; who finds it open finds the report, and does not count the fault twice.
+    __atomic_fetch_or(&view->breaker->word, HITLESS_BREAKER_OPEN, __ATOMIC_RELEASE);
   }
   return stable;
 }
