@@ -175,7 +175,7 @@ final class LedgerSite: WorkerHome, @unchecked Sendable {
     plan.kind = kind
     plan.steps = RolloutPlan.steps(.flows, first: .share(6554), later: [32_768, RolloutPlan.all])
     plan.dwell = 200_000_000
-    plan.confirmWithin = 60_000_000_000
+    plan.confirmWithin = 120_000_000_000
     plan.thresholds.minimumPackets = 1
     return plan
   }

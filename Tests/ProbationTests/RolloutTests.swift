@@ -85,6 +85,33 @@ struct RolloutTests {
     #expect(now == plan.confirmWithin && looks < 500, "\(looks)")
   }
 
+  /// Each look was a line of up to 48 KB: days of waiting pushed everything else out of the log.
+  @Test func `what a look repeats is written down ever more seldom, and what is new always`() {
+    var plan = plan
+    plan.confirmsByItself = false
+    plan.confirmWithin = RolloutPlan.confirmLimit
+    let last = progress(2, since: 0)
+    var record: RolloutRecord?
+    var (now, looks, lines): (UInt64, Int, [UInt64]) = (0, 0, [])
+    while case .wait(let next) = plan.action(last, at: now, .healthy) {
+      looks += 1
+      if plan.isRecorded(.wait(until: next), .healthy, last, at: now, after: record) {
+        record = RolloutRecord(at: now, .healthy)
+        lines.append(now)
+      }
+      now = next
+    }
+    #expect(looks > 200_000 && lines.count < 130, "\(lines.count) of \(looks)")
+    #expect(lines.filter { $0 <= 8_000_000 }.count == 9)
+    for (line, next) in zip(lines, lines.dropFirst()) {
+      #expect(next - line < max(320_000_000_000, next / 7))
+    }
+    for verdict in [sick, unknown] {
+      #expect(plan.isRecorded(.wait(until: now), verdict, last, at: now, after: record))
+    }
+    #expect(plan.isRecorded(.rollBack(.notConfirmed), .healthy, last, at: now, after: record))
+  }
+
   @Test func `a healthy last step waits for whoever is to confirm it, and not for ever`() {
     var byHand = plan
     byHand.confirmsByItself = false
@@ -109,6 +136,40 @@ struct RolloutTests {
     falling.steps = RolloutPlan.steps(
       .batches, first: .share(655), later: [655, all / 2, all / 4, all])
     #expect(falling.flaw?.message == "a step of the rollout is not more than the one before")
+  }
+
+  /// One whose last step ended with its time was taken, and rolled back after all its steps had been healthy.
+  @Test(arguments: [1, 3, 32], [1_000_000, 8_000_001, 120_000_000_000] as [UInt64])
+  func `the shortest plan that is taken can be confirmed, and a shorter one is refused`(
+    count: Int, dwell: UInt64
+  ) {
+    var plan = plan
+    plan.steps = (1..<count).map { .share(UInt32($0)) } + [.share(RolloutPlan.all)]
+    plan.dwell = dwell
+    plan.confirmWithin = UInt64(count) * dwell + dwell / 8
+    #expect(plan.flaw == nil)
+    var progress = RolloutProgress()
+    var now: UInt64 = 0
+    // Each look comes a little late, as they do.
+    let delay = dwell / 8 / UInt64(count + 1)
+    while true {
+      switch plan.action(progress, at: now, .healthy) {
+      case .wait(let time):
+        now = time
+        continue
+      case .advance(let step):
+        progress.step = step
+        progress.stepBegin = now + delay
+        continue
+      case .confirm: break
+      case .rollBack(let reason): Issue.record("\(reason) at \(now) of \(plan.confirmWithin)")
+      }
+      break
+    }
+    for shorter in [plan.confirmWithin - 1, UInt64(count) * dwell] {
+      plan.confirmWithin = shorter
+      #expect(plan.flaw?.hint.contains("--confirm-within must be more") == true)
+    }
   }
 
   @Test func `a plan that makes no sense is refused with a hint`() {

@@ -94,7 +94,11 @@ extension Agent {
   }
 
   /// Decides about a rollout, and writes down by what; nil when there is none any more.
-  func judge(_ number: UInt64) -> (Judgement.Decision, Rollout)? {
+  ///
+  /// What says nothing new is written down only when somebody has asked.
+  private func judge(
+    _ number: UInt64, isAsked: Bool = false
+  ) -> (Judgement.Decision, Rollout)? {
     let found = state.withLock { state -> (Rollout, SwapDomain, [HealthSignal], [String])? in
       guard let transaction = state.transaction, transaction.number == number,
         transaction.state == .active, let rollout = transaction.rollout,
@@ -105,7 +109,16 @@ extension Agent {
     guard let (rollout, domain, signals, slots) = found else { return nil }
     let judgement = rollout.judgement(reading(domain), signals: signals, slots: slots)
     let decision = judgement.decide()
-    set(number) { $0.last = decision }
+    let isRecorded =
+      isAsked
+      || rollout.plan.isRecorded(
+        decision.action, decision.verdict, rollout.progress, at: judgement.now,
+        after: rollout.record)
+    set(number) { rollout in
+      rollout.last = decision
+      if isRecorded { rollout.record = RolloutRecord(at: judgement.now, decision.verdict) }
+    }
+    guard isRecorded else { return (decision, rollout) }
     let why = decision.verdict.detail
     note(
       "judged", number,
@@ -162,7 +175,7 @@ extension Agent {
         .state, "the rollout of transaction \(transaction.number) is at \(rollout.stepText)",
         hint: "it goes on by itself; confirm it at its last step, or roll it back")
     }
-    guard let (decision, _) = judge(transaction.number) else { return nil }
+    guard let (decision, _) = judge(transaction.number, isAsked: true) else { return nil }
     if case .unhealthy = decision.verdict {
       set(transaction.number) { $0.nextLook = 0 }
       throw Refusal(

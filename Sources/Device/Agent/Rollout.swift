@@ -42,6 +42,8 @@ struct Rollout: Sendable {
   var atStep: HealthReading
   /// What the last look has found, and what followed.
   var last: Judgement.Decision?
+  /// What was written down last.
+  var record: RolloutRecord?
 
   init(_ plan: RolloutPlan, _ reading: HealthReading) {
     self.plan = plan

@@ -92,10 +92,13 @@ extension RolloutPlan {
     guard Self.dwellRange.contains(dwell) else {
       return ("the time of a step makes no sense", "it may be 1 ms to 24 h")
     }
-    guard confirmWithin <= Self.confirmLimit, confirmWithin / dwell >= UInt64(steps.count) else {
+    // What the steps take at least, and a look more: at the end of the time a plan is rolled back, however healthy.
+    let least = UInt64(steps.count) * dwell + dwell / Self.looksPerStep
+    guard confirmWithin <= Self.confirmLimit, confirmWithin >= max(1, least) else {
       return (
         "\(steps.count) steps take longer than the time to confirm",
-        "--confirm-within must be more than the number of steps times --dwell, at most 30 days"
+        "--confirm-within must be more than the number of steps times --dwell, by an eighth of "
+          + "--dwell, and is at most 30 days"
       )
     }
     return nil

@@ -67,7 +67,7 @@ extension RolloutPlan {
 
   /// When to look again.
   ///
-  /// Less and less often after the end of a step, down to once in ten seconds: each look is a line of the log.
+  /// Less and less often after the end of a step, down to once in ten seconds.
   package func nextLook(_ progress: RolloutProgress, after now: UInt64) -> UInt64 {
     let pause = max(1, dwell / Self.looksPerStep)
     let stepEnd = progress.stepBegin.addingSaturating(dwell)
@@ -80,4 +80,35 @@ extension RolloutPlan {
   }
 
   private static let longestPause: UInt64 = 10_000_000_000
+
+  /// Whether what a look at `now` has found is written down, `last` being what was written down before.
+  ///
+  /// All that is found while a step lasts, that something follows from, and that is not what was found before. A
+  /// rollout may wait for days for somebody to confirm it: lines that only repeat the last one become rarer, five
+  /// minutes behind it at first and at the end an eighth of the time since the end of the step. So their number grows
+  /// with the logarithm of that time, and what else the log has is not pushed out of it.
+  package func isRecorded(
+    _ action: RolloutAction, _ verdict: HealthVerdict, _ progress: RolloutProgress, at now: UInt64,
+    after last: RolloutRecord?
+  ) -> Bool {
+    guard case .wait = action, let last, last.verdict == verdict.name else { return true }
+    let stepEnd = progress.stepBegin.addingSaturating(dwell)
+    guard now > stepEnd, last.time >= stepEnd else { return true }
+    let pause = max(Self.repetition, (now - stepEnd) / Self.looksPerStep)
+    return now >= last.time.addingSaturating(pause)
+  }
+
+  private static let repetition: UInt64 = 300_000_000_000
+}
+
+/// A look at a rollout that was written down: when, in nanoseconds since the rollout began, and the word for what it
+/// had found.
+package struct RolloutRecord: Equatable, Sendable {
+  let time: UInt64
+  let verdict: String
+
+  package init(at time: UInt64, _ verdict: HealthVerdict) {
+    self.time = time
+    self.verdict = verdict.name
+  }
 }
