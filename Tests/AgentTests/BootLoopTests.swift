@@ -24,6 +24,7 @@ struct BootLoopTests {
     let next = try site.start()
     #expect(try results(next) == [31, 31])
     #expect(next.status().counters.rollbacks == 1)
+    #expect(endings(next) == ["alpha crash 1"])
     #expect(try audit().contains { $0.contains("\"rolled-back\"") && $0.contains(":\(number),") })
     #expect(kinds(next) == ["opened", "rolled-back", "breaker-opened", "started"])
     let listing = try ControlClient(path: site.directory.path("control")).ask(
@@ -47,7 +48,17 @@ struct BootLoopTests {
     try agent.close()
     let next = try site.start()
     #expect(kinds(next) == ["opened", "rolled-back", "started"])
+    #expect(endings(next) == ["alpha closed 1"])
     try next.close()
+  }
+
+  /// The rollbacks that metrics tell of: module, reason and number.
+  private func endings(_ agent: Agent) -> [String] {
+    agent.metrics().split(separator: "\n").compactMap { line in
+      let words = line.split { "{}\"".contains($0) }
+      guard line.hasPrefix("hitless_rollbacks_total{"), line.last != "0" else { return nil }
+      return "\(words[2]) \(words[4])\(words[5])"
+    }
   }
 
   @Test func `what was rolled back or confirmed before the end is no trial`() throws {

@@ -1,8 +1,10 @@
 import CHitless
 import ElfImage
 import Glibc
+import Guard
 import HotSwap
 import Platform
+import Probation
 import Refusal
 import Staging
 import TestSupport
@@ -115,6 +117,40 @@ struct GoldenTests {
     let next = try site.start()
     defer { try? next.close() }
     #expect(try stable(next).facts.version.description == "1.0.0")
+  }
+
+  /// Stable, which has most of the traffic or all of it, was left as it was: the candidate, which is good, counted as what
+  /// runs, and the alarm said that there was nothing to go back to.
+  @Test(arguments: [false, true])
+  func `a stable module that changes beside a canary or a shadow leads back to the one before`(
+    isShadow: Bool
+  ) throws {
+    let agent = try site.open()
+    defer { try? agent.close() }
+    try agent.defineShadow(try unsafe ShadowHost(ShadowTests.host()))
+    try agent.start()
+    let first = try agent.install(patch: try site.patch())
+    _ = try agent.activate(first)
+    try agent.confirm(first)
+    let second = try agent.install(patch: try site.patch(from: 1, to: 2, sequence: 3))
+    if isShadow {
+      _ = try agent.activate(second, shadow: ShadowPlan(share: 3277, batches: 10))
+    } else {
+      var plan = RolloutPlan()
+      plan.steps = [.share(655), .share(RolloutPlan.all)]
+      _ = try agent.activate(second, plan)
+    }
+    #expect(agent.status().transactionState == .active)
+    try damage(try stable(agent))
+    #expect(agent.checkGoldenImages() == 1)
+    #expect(agent.status().transactionState == .rolledBack)
+    let worker = try TestWorker(agent)
+    #expect(eventually { worker.results == [31, 31] })
+    worker.stop()
+    #expect(
+      metric(agent, #"hitless_rollbacks_total{module="alpha",reason="golden_hash_mismatch"} 1"#))
+    #expect(metric(agent, #"hitless_rollbacks_total{module="alpha",reason="inconclusive"} 1"#))
+    #expect(!(try site.auditKinds().contains("alarm")))
   }
 
   @Test func `what there is to go back to is kept, however many candidates come and go`() throws {

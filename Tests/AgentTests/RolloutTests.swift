@@ -87,6 +87,10 @@ struct RolloutTests {
     #expect(settled(agent) == .rolledBack)
     for worker in workers { worker.stop() }
     #expect(eventually { log.contains(#""reason":"health""#) }, "\(log)")
+    // Whoever comes too late hears why.
+    let refusal = #expect(throws: Refusal.self) { try agent.confirm(number) }
+    let hint = refusal?.hint ?? ""
+    #expect(hint.contains("because of 'health': ") && hint.count > 40, "\(hint)")
     try agent.close()
     try expectReplay(atLeast: 1)
   }

@@ -33,7 +33,7 @@ struct ShadowTests {
   @Test func `without the guard there is no shadow`() throws {
     site.options.guarding.mode = .off
     let agent = try site.open()
-    try agent.defineShadow(try unsafe ShadowHost(host()))
+    try agent.defineShadow(try unsafe ShadowHost(Self.host()))
     try agent.start()
     let number = try agent.install(patch: try site.patch())
     expectRefusal(.state) {
@@ -46,8 +46,8 @@ struct ShadowTests {
   @Test func `a plan that makes no sense, over the socket too, changes nothing`() throws {
     site.options.controlSocket = site.directory.path("control")
     let agent = try site.open()
-    try agent.defineShadow(try unsafe ShadowHost(host()))
-    expectRefusal(.state) { try agent.defineShadow(try unsafe ShadowHost(host())) }
+    try agent.defineShadow(try unsafe ShadowHost(Self.host()))
+    expectRefusal(.state) { try agent.defineShadow(try unsafe ShadowHost(Self.host())) }
     try agent.start()
     let number = try agent.install(patch: try site.patch())
     expectRefusal(.usage) { _ = try agent.activate(number, shadow: ShadowPlan(share: 0)) }
@@ -65,25 +65,27 @@ struct ShadowTests {
   @Test func `what a host says about its copies is checked`() throws {
     for size: UInt64 in [0, 16 << 20 + 1, .max] {
       expectRefusal(.limit) {
-        var host = unsafe host()
+        var host = unsafe Self.host()
         unsafe host.copy_size = size
         _ = try unsafe ShadowHost(host)
       }
     }
     expectRefusal(.limit) {
-      var host = unsafe host()
+      var host = unsafe Self.host()
       unsafe host.output_limit = 0
       _ = try unsafe ShadowHost(host)
     }
     expectRefusal(.usage) {
-      var host = unsafe host()
+      var host = unsafe Self.host()
       unsafe host.run = nil
       _ = try unsafe ShadowHost(host)
     }
   }
+}
 
+extension ShadowTests {
   /// A host whose batches are of one byte, and the same on both sides.
-  private func host() -> hitless_shadow_options {
+  static func host() -> hitless_shadow_options {
     var host = unsafe hitless_shadow_options()
     unsafe host.size = UInt32(MemoryLayout<hitless_shadow_options>.size)
     unsafe host.output_limit = 1

@@ -20,6 +20,8 @@ extension RunningTests {
     #expect(try operations.object("activate")["state"] as? String == "active")
     let rolledBack = try operations.object("rollback", "--reason", "a second look")
     #expect(rolledBack["state"] as? String == "rolled-back")
+    let why = try operations.agent("list").output
+    #expect(why.contains("rolled back (asked): ") && why.contains("a second look"), "\(why)")
     let exercised = try operations.object("exercise", "--count", "10")
     #expect(exercised["swaps"] as? Int == 10)
     #expect(try operations.agent("activate").status == 0)

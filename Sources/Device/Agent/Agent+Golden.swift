@@ -186,8 +186,8 @@ extension Agent.State {
       if transaction.modules.contains(where: { $0 === module }) {
         return .rollback(transaction.number)
       }
-      // The candidate is what runs, and it is good: better than to go back to what is not.
-      return isStable ? .hopeless : .settled
+      // Where the candidate is what runs, and is good, it is better than to go back to what is not.
+      if transaction.hasEverything { return isStable ? .hopeless : .settled }
     }
     guard isStable else { return .settled }
     guard let running, let fallback = running.fallback,

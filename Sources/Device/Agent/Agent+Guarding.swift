@@ -180,8 +180,8 @@ extension Agent {
       onTrial = transaction.flatMap { $0.state == .active ? $0 : nil }
       let publication = try publishRevert(to: fallback, onTrial, running)
       state.withLock { state in
-        if let onTrial { _ = state.endTrial(of: onTrial, .inconclusive) }
-        state.revert(to: fallback, reason)
+        if let onTrial { _ = state.endTrial(of: onTrial, Self.replacedOne) }
+        state.revert(to: fallback, Transaction.Ending(reason: reason, detail: detail))
       }
       given = journal.confirmed.number
       problem = abandonConfirmed()
@@ -196,6 +196,10 @@ extension Agent {
     guard let problem, journal.isInDoubt || journal.confirmed.number == given else { return }
     note("reverted", swap.transaction, "the next start comes up on what was confirmed: \(problem)")
   }
+
+  /// Why a candidate goes with what it was to replace.
+  private static let replacedOne = Transaction.Ending(
+    reason: .inconclusive, detail: "what it was to replace is not in force any more")
 
   /// Puts what was stable before in force; a candidate that was on trial above what is given up goes with it.
   private func publishRevert(
@@ -218,8 +222,8 @@ extension Agent {
     transaction.shadow?.run.waitUntilEnded()
     endTrial(trial)
     note(
-      "rolled-back", transaction.number, "what it was to replace is not in force any more",
-      [("reason", .string(RollbackReason.inconclusive.rawValue))])
+      "rolled-back", transaction.number, Self.replacedOne.detail,
+      [("reason", .string(Self.replacedOne.reason.rawValue))])
     moveBack(transaction.number, after: report)
   }
 
@@ -307,13 +311,14 @@ extension Agent.State {
   }
 
   /// The stable generation was the wrong one.
-  fileprivate mutating func revert(to fallback: Agent.Fallback, _ reason: RollbackReason) {
+  fileprivate mutating func revert(to fallback: Agent.Fallback, _ ending: Transaction.Ending) {
     counters.rollbacks += 1
     guard let running else { return }
-    metrics.countRollback(of: running.changedModules, reason)
+    metrics.countRollback(of: running.changedModules, ending.reason)
     if let transaction, transaction.generation === running.stable {
       // It may be activated again, until something else is installed.
       self.transaction?.state = .rolledBack
+      self.transaction?.ending = ending
     } else {
       self.running?.retired.append(running.stable)
     }

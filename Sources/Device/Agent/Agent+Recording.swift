@@ -100,8 +100,11 @@ extension Agent {
   }
 
   /// Runs one operation while no other one runs; a refusal is counted and written down.
+  ///
+  /// `end` is what becomes visible with its end: whoever finds that finds nobody in the way of what is to come next.
   func exclusively<Value>(
-    _ operation: String, _ transaction: UInt64 = 0, _ body: () throws(Refusal) -> Value
+    _ operation: String, _ transaction: UInt64 = 0, _ body: () throws(Refusal) -> Value,
+    atEnd end: (inout State, Value) -> Void = { _, _ in }
   ) throws(Refusal) -> Value {
     do throws(Refusal) {
       try state.withLock { (state) throws(Refusal) in
@@ -112,8 +115,17 @@ extension Agent {
         }
         state.operation = operation
       }
-      defer { state.withLock { $0.operation = nil } }
-      return try body()
+      do throws(Refusal) {
+        let value = try body()
+        state.withLock { state in
+          end(&state, value)
+          state.operation = nil
+        }
+        return value
+      } catch {
+        state.withLock { $0.operation = nil }
+        throw error
+      }
     } catch {
       noteRefusal(of: operation, transaction, error)
       throw error

@@ -40,16 +40,17 @@ extension Agent {
 
   private func noteTrial(_ last: LastRun) {
     guard let trial = last.trial else { return }
+    let reason = last.ending == .closed ? RollbackReason.closed : .crash
     state.withLock { state in
       state.counters.rollbacks += 1
       state.metrics.count(.rolledBack)
-      state.metrics.countRollback(of: [], .crash)
+      state.metrics.countRollback(of: trial.modules, reason)
     }
     let end = last.ending == .closed ? "was closed before it was confirmed" : "ended while it ran"
     note(
       "rolled-back", trial.transaction, "the host \(end)",
       [
-        ("elapsed_ns", json(last.elapsed)), ("reason", .string(RollbackReason.crash.rawValue)),
+        ("elapsed_ns", json(last.elapsed)), ("reason", .string(reason.rawValue)),
       ])
     if last.ending == .died { holdBack(trial) }
   }

@@ -123,6 +123,9 @@ extension Agent {
       "modules": describe(modules: transaction.modules),
       "stage_ns": .unsigned(transaction.stageNanoseconds),
       "confirm_within_ns": remaining.map { .unsigned($0) } ?? .null,
+      "rollback": transaction.ending.map {
+        .named(["reason": .text($0.reason.rawValue), "detail": .text($0.detail)])
+      } ?? .null,
       "shadow": transaction.shadow?.cbor(at: MonotonicClock.now) ?? .null,
       "rollout": transaction.rollout.map { $0.cbor(at: MonotonicClock.now) } ?? .null,
     ])

@@ -65,6 +65,7 @@ extension Agent {
       let next = running.domain.nextSequence
       state.withLock { state in
         state.transaction?.shadow = shadow
+        state.transaction?.ending = nil
         // Both at once: a report of the time before may be read here, before there is a view.
         state.transaction?.faults = 0
         state.transaction?.since = next
@@ -133,22 +134,24 @@ extension Agent {
   ) throws(Refusal) -> SwapReport {
     var trial: UInt64 = 0
     var opened: [BreakerTable.Key] = []
+    let ending = Transaction.Ending(reason: reason, detail: detail)
     interruptConfirmation(of: number)
     let swap = try exclusively("rollback", number) { () throws(Refusal) -> PublishedSwap? in
       trial = journal.trialCount
       let (running, transaction) = try current(number, in: [.staged, .active])
-      guard transaction.state == .active else {
-        state.withLock { state in
-          state.transaction?.state = .rolledBack
-          state.metrics.count(.dropped)
-        }
-        return nil
-      }
+      guard transaction.state == .active else { return nil }
       let publication = try publishReturn(transaction, running, because: reason)
       transaction.shadow?.run.stop()
-      opened = state.withLock { $0.endTrial(of: transaction, reason) }
       return PublishedSwap(
         running.domain, publication, number, "rolled-back", reason, detail: detail)
+    } atEnd: { state, swap in
+      if swap != nil, let transaction = state.transaction {
+        opened = state.endTrial(of: transaction, ending)
+      } else {
+        state.transaction?.state = .rolledBack
+        state.transaction?.ending = ending
+        state.metrics.count(.dropped)
+      }
     }
     if let swap {
       // No worker waits for the disk to go back, and no grace period looks longer by it.
@@ -299,9 +302,12 @@ extension Agent {
           hint: "'hitless agent list' shows what there is")
       }
       guard states.contains(transaction.state) else {
+        let ending = transaction.state == .rolledBack ? transaction.ending : nil
         throw Refusal(
           .state, "transaction \(number) is \(transaction.state.name)",
-          expected: states.map(\.name).joined(separator: " or "))
+          expected: states.map(\.name).joined(separator: " or "),
+          hint: ending.map { "it was rolled back because of '\($0.reason.rawValue)': \($0.detail)" }
+        )
       }
       return (running, transaction)
     }

@@ -110,12 +110,13 @@ struct Protection: Sendable {
 extension Agent.State {
   /// Nothing of the candidate of `transaction` is in force any more; returns the breakers that have opened by it.
   mutating func endTrial(
-    of transaction: Transaction, _ reason: RollbackReason
+    of transaction: Transaction, _ ending: Transaction.Ending
   ) -> [BreakerTable.Key] {
     self.transaction?.state = .rolledBack
+    self.transaction?.ending = ending
     self.transaction?.shadow?.isOver = true
     self.transaction?.confirmBy = nil
-    return countRollback(of: transaction, reason)
+    return countRollback(of: transaction, ending.reason)
   }
 
   /// The candidate of `transaction` went out of force; returns the breakers that have opened by it.
@@ -165,7 +166,7 @@ extension RollbackReason {
     case .health, .migration: .health
     case .divergence: .errorVerdict
     case .asked, .notConfirmed, .fault, .overBudget, .inconclusive, .goldenHashMismatch, .frozen,
-      .crash, .bootLoop:
+      .crash, .closed, .bootLoop:
       nil
     }
   }

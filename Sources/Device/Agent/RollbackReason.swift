@@ -21,8 +21,10 @@ package enum RollbackReason: String, CaseIterable, Sendable {
   case divergence
   /// A record could not be migrated.
   case migration
-  /// The host ended while the candidate was on trial.
+  /// The host ended without closing while the candidate was on trial.
   case crash
+  /// The host was closed while the candidate was on trial.
+  case closed
   /// The host has ended early after the confirmation, again and again.
   case bootLoop = "boot_loop"
 }

@@ -39,6 +39,8 @@ struct Transaction: Sendable {
   var state: TransactionState = .staged
   /// No view by which it was put in force the last time has a lower sequence, and each of the times before has.
   var since: UInt64 = 0
+  /// Why its candidate went out of force the last time; nil until it has, and while it is in force again.
+  var ending: Ending?
   /// When it is rolled back unless it was confirmed, in nanoseconds of CLOCK_MONOTONIC.
   var confirmBy: UInt64?
   /// Its time on copies of batches, when it was activated so.
@@ -51,6 +53,19 @@ struct Transaction: Sendable {
   var faults = 0
   /// Nanoseconds that staging took.
   var stageNanoseconds: UInt64 = 0
+}
+
+extension Transaction {
+  /// Whether stable gets nothing while the candidate is in force: it is not in shadow, and at the last step of a rollout.
+  var hasEverything: Bool { shadow?.isOver ?? true && rollout?.isLastStep ?? true }
+}
+
+extension Transaction {
+  /// How a time in force ended, for whoever asks afterwards: a word to count by, and a sentence.
+  struct Ending: Sendable {
+    let reason: RollbackReason
+    let detail: String
+  }
 }
 
 /// What one swap did.

@@ -145,6 +145,9 @@ enum AgentReport {
         + "\(text(transaction["product"])) \(text(transaction["release"])), "
         + "sequence \(text(transaction["sequence"])), generation \(text(transaction["generation"]))"
     ]
+    if let rollback = transaction["rollback"]?.namedValue {
+      lines.append("  rolled back (\(text(rollback["reason"]))): \(text(rollback["detail"]))")
+    }
     lines += modules(transaction["modules"])
     if !resolves.isEmpty { lines.append("  resolves \(resolves.joined(separator: ", "))") }
     lines.append("  patch \(text(transaction["patch"]))")
