@@ -38,7 +38,7 @@ final class EchoUPF: Sendable {
   init(_ mischief: @escaping @Sendable (ProbeRecord) -> Mischief) throws {
     let socket = try UDPSocket(binding: N3PortTests.loopback)
     local = socket.local
-    let box = Mutex(Optional(socket))
+    let box = Guarded(Optional(socket))
     Thread.detachNewThread { [self] in
       guard let socket = box.withLock({ $0.take() }) else { return }
       serve(socket, mischief)

@@ -1,6 +1,5 @@
 import Glibc
 import Platform
-import Synchronization
 import TestSupport
 import Testing
 
@@ -64,7 +63,7 @@ struct ThreadAndClockTests {
 
 /// What a thread found out about itself.
 private final class NameBox: Sendable {
-  private let value = Mutex("")
+  private let value = Guarded("")
 
   var name: String { value.withLock { $0 } }
 

@@ -1,5 +1,6 @@
 import CHitless
 import CUPF
+import Platform
 import Refusal
 import Synchronization
 import UPF
@@ -8,7 +9,7 @@ import UPF
 ///
 /// Threading: any thread.
 final class PuppetRegistry: WorkerRegistry, @unchecked Sendable {
-  private let state: Mutex<State>
+  private let state: Guarded<State>
 
   /// Starts with the reference modules.
   convenience init() { unsafe self.init(Self.view(1, .first)) }
@@ -18,7 +19,7 @@ final class PuppetRegistry: WorkerRegistry, @unchecked Sendable {
     unsafe self.init(Self.view(1, classify.pointer, qer.pointer, .first))
   }
 
-  private init(_ view: UnsafePointer<hitless_view>) { state = Mutex(unsafe State(view)) }
+  private init(_ view: UnsafePointer<hitless_view>) { state = Guarded(unsafe State(view)) }
 
   @safe private struct State: @unchecked Sendable {
     var workers: [UnsafeMutablePointer<hitless_worker>] = unsafe []
@@ -135,7 +136,7 @@ final class PuppetRegistry: WorkerRegistry, @unchecked Sendable {
 /// Refuses the worker with one index.
 final class FailingRegistry: WorkerRegistry, @unchecked Sendable {
   private let puppet = PuppetRegistry()
-  private let counts = Mutex((asked: 0, live: 0))
+  private let counts = Guarded((asked: 0, live: 0))
   private let failAt: Int
 
   init(failAt: Int) { self.failAt = failAt }

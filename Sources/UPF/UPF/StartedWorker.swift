@@ -2,7 +2,6 @@ internal import CHitless
 internal import Glibc
 internal import Platform
 internal import Refusal
-internal import Synchronization
 
 /// A worker's thread from its start to its end.
 ///
@@ -16,18 +15,18 @@ final class StartedWorker: Sendable {
 
   /// Shared with the thread, which may outlive a start that failed.
   private final class Progress: Sendable {
-    let phase = Mutex(Phase.starting)
+    let phase = Guarded(Phase.starting)
   }
 
   private let progress: Progress
-  private let thread: Mutex<SystemThread?>
+  private let thread: Guarded<SystemThread?>
 
   init(_ worker: Worker, processor: UInt32?, registry: any WorkerRegistry) throws(Refusal) {
     let progress = Progress()
     self.progress = progress
     let name = "upf-worker-\(worker.index)"
     do throws(SystemError) {
-      thread = Mutex(
+      thread = Guarded(
         try SystemThread.start(name) {
           let outcome = Self.work(worker, name, processor, registry, progress)
           progress.phase.withLock { $0 = .ended(outcome) }

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import Platform
 
 /// What one session has seen.
 package struct SessionStatistics: Equatable, Sendable {

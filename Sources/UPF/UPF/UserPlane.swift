@@ -17,8 +17,8 @@ package final class UserPlane: Sendable {
   private let publisher: TablePublisher
   let state: StateStore
   let shadow: ShadowPlane
-  let control: Mutex<RuleControl>
-  private let threads = Mutex<[StartedWorker]>([])
+  let control: Guarded<RuleControl>
+  private let threads = Guarded<[StartedWorker]>([])
 
   /// Builds everything; nothing runs yet.
   package init(
@@ -51,7 +51,7 @@ package final class UserPlane: Sendable {
           rings: rings.removeFirst(), tables: control.tables.view))
     }
     self.workers = workers
-    self.control = Mutex(control)
+    self.control = Guarded(control)
   }
 
   /// A ring from every worker to every other one, as each worker sees them.
