@@ -140,7 +140,7 @@ struct RolloutTests {
 
   /// One whose last step ended with its time was taken, and rolled back after all its steps had been healthy.
   @Test(arguments: [1, 3, 32], [1_000_000, 8_000_001, 120_000_000_000] as [UInt64])
-  func `the shortest plan that is taken can be confirmed, and a shorter one is refused`(
+  func `the shortest plan that is taken confirms itself, and a shorter one is refused`(
     count: Int, dwell: UInt64
   ) {
     var plan = plan
@@ -168,8 +168,13 @@ struct RolloutTests {
     }
     for shorter in [plan.confirmWithin - 1, UInt64(count) * dwell] {
       plan.confirmWithin = shorter
-      #expect(plan.flaw?.hint.contains("--confirm-within must be more") == true)
+      #expect(plan.flaw?.hint.contains("--confirm-within must be") == true)
     }
+    // Somebody can confirm it in its last step.
+    plan.confirmsByItself = false
+    #expect(plan.flaw == nil)
+    plan.confirmWithin -= 1
+    #expect(plan.flaw != nil)
   }
 
   @Test func `a plan that makes no sense is refused with a hint`() {

@@ -141,7 +141,10 @@ extension Agent {
   /// It then counts as active until it is rolled back.
   private func strand(after swaps: Int) -> Bool {
     guard swaps % 2 == 1 else { return false }
-    state.withLock { $0.transaction?.state = .active }
+    state.withLock { state in
+      state.transaction?.state = .active
+      state.transaction?.ending = nil
+    }
     return true
   }
 

@@ -65,7 +65,6 @@ extension Agent {
       let next = running.domain.nextSequence
       state.withLock { state in
         state.transaction?.shadow = shadow
-        state.transaction?.ending = nil
         // Both at once: a report of the time before may be read here, before there is a view.
         state.transaction?.faults = 0
         state.transaction?.since = next
@@ -82,6 +81,7 @@ extension Agent {
         shadow: shadow.run.area)
       state.withLock { state in
         state.transaction?.state = .active
+        state.transaction?.ending = nil
         state.transaction?.confirmBy = nil
         state.transaction?.rollout = nil
       }
@@ -117,6 +117,7 @@ extension Agent {
     }
     state.withLock { state in
       state.transaction?.state = .active
+      state.transaction?.ending = nil
       state.transaction?.confirmBy = confirmBy
       state.transaction?.rollout = rollout
       if isProbe { state.protection.breakers.probe(transaction.patch.identity) }

@@ -56,8 +56,11 @@ struct Transaction: Sendable {
 }
 
 extension Transaction {
-  /// Whether stable gets nothing while the candidate is in force: it is not in shadow, and at the last step of a rollout.
-  var hasEverything: Bool { shadow?.isOver ?? true && rollout?.isLastStep ?? true }
+  /// Whether stable gets nothing while the candidate is in force: it is not in shadow, at the last step of a rollout, and
+  /// not tried again with a few batches.
+  var hasEverything: Bool {
+    (shadow?.isOver ?? true) && (rollout?.isLastStep ?? true) && !generation.breaker.isHalfOpen
+  }
 }
 
 extension Transaction {

@@ -26,6 +26,11 @@ package struct BreakerWord: @unchecked Sendable {
     unsafe bits.pointee.load(ordering: .acquiring) & UInt64(HITLESS_BREAKER_OPEN) != 0
   }
 
+  /// Whether only a few batches are admitted.
+  package var isHalfOpen: Bool {
+    unsafe bits.pointee.load(ordering: .relaxed) & UInt64(HITLESS_BREAKER_HALF_OPEN) != 0
+  }
+
   /// Batches that came to their end while it was half-open.
   package var successes: UInt64 { unsafe count.pointee.load(ordering: .relaxed) }
 

@@ -92,13 +92,14 @@ extension RolloutPlan {
     guard Self.dwellRange.contains(dwell) else {
       return ("the time of a step makes no sense", "it may be 1 ms to 24 h")
     }
-    // What the steps take at least, and a look more: at the end of the time a plan is rolled back, however healthy.
-    let least = UInt64(steps.count) * dwell + dwell / Self.looksPerStep
-    guard confirmWithin <= Self.confirmLimit, confirmWithin >= max(1, least) else {
+    // Who confirms by hand may do so in the last step. One that does so by itself needs a look more than all its
+    // steps: at the end of the time it is rolled back, however healthy.
+    let least = UInt64(steps.count) * dwell + (confirmsByItself ? dwell / Self.looksPerStep : 0)
+    guard confirmWithin <= Self.confirmLimit, confirmWithin >= least else {
       return (
-        "\(steps.count) steps take longer than the time to confirm",
-        "--confirm-within must be more than the number of steps times --dwell, by an eighth of "
-          + "--dwell, and is at most 30 days"
+        "the time to confirm does not go with \(steps.count) steps",
+        "--confirm-within must be the number of steps times --dwell, with --auto-confirm an "
+          + "eighth of --dwell more, and is at most 30 days"
       )
     }
     return nil

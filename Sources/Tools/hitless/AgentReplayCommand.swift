@@ -12,7 +12,7 @@ struct AgentReplayCommand: ReportsJSON {
     commandName: "replay",
     abstract: "Decide again what a host's rollouts were decided by; exits 22 when a line differs.",
     discussion: """
-      Every look at a rollout, or at a shadow before it, is a line of the audit log with all that the decision depends on. \
+      A look at a rollout, or at a shadow before it, is a line of the audit log with all that the decision depends on, unless it only repeats the one before. \
       This reads the lines, without the agent and whether the host runs or not, decides again, and says for \
       each line whether it comes to the same. 'hitless audit verify' says whether the lines are \
       those that were written.

@@ -161,7 +161,7 @@ struct hitless_activation {
   /// How long a step lasts at least; 0: thirty seconds.
   uint64_t dwell_ns;
   /// When it is rolled back if nobody has confirmed; 0: `confirm_timeout_ns` of the agent, or ten minutes.
-  /// More than all steps take, by an eighth of one.
+  /// At least what all steps take, and with `auto_confirm` an eighth of one more.
   uint64_t confirm_within_ns;
   /// 1: confirmed without being asked when the last step has ended well; 0: somebody confirms.
   uint32_t auto_confirm;
