@@ -68,19 +68,6 @@ package struct ContextTable: Sendable {
     return start
   }
 
-  /// Lets `node` of the lines see `bit`.
-  @inline(__always)
-  static func update<let n: Int>(
-    _ lines: InlineArray<n, Int>, node: Int, bit: Int, limit: UInt32, rates: ConstantTable<UInt32>,
-    in words: inout MutableSpan<UInt32>
-  ) {
-    for index in 0..<n {
-      let place = lines[index] | node & 15
-      unsafe words[unchecked: place] = AdaptiveBit.updated(
-        unsafe words[unchecked: place], bit: bit, limit: limit, rates: rates)
-    }
-  }
-
   /// Lets the four nodes on the way to `value` see its bits.
   @inline(__always)
   static func rehearse<let n: Int>(
