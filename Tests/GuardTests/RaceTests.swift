@@ -117,12 +117,13 @@ struct RaceTests {
     #expect(asked > 0)
   }
 
-  /// The agent held it against the time in force that it found when it came to read the report.
-  @Test func `a fault of one time in force is not held against the next`() throws {
+  /// An agent with a report of an earlier time in force that is read when the gate opens.
+  ///
+  /// Whoever answers for faults is held up behind the first worker's; the second's is the report.
+  private func lateReport() throws -> (GuardedAgent, [BusyWorker], UInt64, Monitor<Bool>) {
     let gate = Monitor(false)
     let home = try GuardedAgent { options in
       options.log = { _, message in
-        // Whoever answers for faults is held up behind the first one.
         guard message.contains(" faulted: ") else { return }
         _ = gate.wait(until: .after(60_000_000_000)) { $0 ? true : nil }
       }
@@ -136,6 +137,12 @@ struct RaceTests {
     workers[1].arm()
     #expect(eventually { workers[1].faults == 1 })
     try home.agent.rollback(number)
+    return (home, workers, number, gate)
+  }
+
+  /// The agent held it against the time in force that it found when it came to read the report.
+  @Test func `a fault of one time in force is not held against the next`() throws {
+    let (home, workers, number, gate) = try lateReport()
     _ = try home.agent.activate(number)
     gate.withLock { $0 = true }
     #expect(eventually { home.audited("faulted") == 2 })
@@ -150,36 +157,18 @@ struct RaceTests {
   @Test func `a fault of one time in force that is read as the next begins does not count for it`()
     throws
   {
-    for round in 0..<Self.rounds { try confirmBeside(faultReadAfter: round * 16) }
-  }
-
-  private func confirmBeside(faultReadAfter delay: Int) throws {
-    let gate = Monitor(false)
-    let home = try GuardedAgent { options in
-      options.log = { _, message in
-        guard message.contains(" faulted: ") else { return }
-        _ = gate.wait(until: .after(60_000_000_000)) { $0 ? true : nil }
+    for delay in (0..<Self.rounds).map({ $0 * 16 }) {
+      let (home, workers, number, gate) = try lateReport()
+      let opener = try PlainThread("gate") {
+        Self.spin(delay)
+        gate.withLock { $0 = true }
       }
+      _ = try home.agent.activate(number)
+      opener.join()
+      #expect(eventually { home.audited("faulted") == 2 })
+      #expect(throws: Never.self, "\(delay) µs") { try home.agent.confirm(number) }
+      expectReports(home, workers)
     }
-    let workers = try (0..<2).map { try BusyWorker(home, "racing-\($0)") }
-    let number = try home.install(.segv)
-    _ = try home.agent.activate(number)
-    // The report of the one is answered for until the gate opens; that of the other is read then.
-    workers[0].arm()
-    #expect(eventually { home.audited("faulted") == 1 })
-    _ = try home.agent.activate(number)
-    workers[1].arm()
-    #expect(eventually { workers[1].faults == 1 })
-    try home.agent.rollback(number)
-    let opener = try PlainThread("gate") {
-      Self.spin(delay)
-      gate.withLock { $0 = true }
-    }
-    _ = try home.agent.activate(number)
-    opener.join()
-    #expect(eventually { home.audited("faulted") == 2 })
-    #expect(throws: Never.self, "\(delay) µs") { try home.agent.confirm(number) }
-    expectReports(home, workers)
   }
 
   /// Where the guard stays on: a confirmation that was faster is taken back.

@@ -168,7 +168,7 @@ struct RolloutTests {
     }
     for shorter in [plan.confirmWithin - 1, UInt64(count) * dwell] {
       plan.confirmWithin = shorter
-      #expect(plan.flaw?.hint.contains("--confirm-within must be") == true)
+      #expect(plan.flaw?.hint.contains("--confirm-within must be at least") == true)
     }
     // Somebody can confirm it in its last step.
     plan.confirmsByItself = false

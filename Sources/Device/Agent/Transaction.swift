@@ -37,7 +37,8 @@ struct Transaction: Sendable {
   /// What it changes about the host's records.
   let changes: [Migration.Change]
   var state: TransactionState = .staged
-  /// No view by which it was put in force the last time has a lower sequence, and each of the times before has.
+  /// Where its last time in force begins: views of that time have this sequence or a higher one, views of the times before
+  /// a lower one.
   var since: UInt64 = 0
   /// Why its candidate went out of force the last time; nil until it has, and while it is in force again.
   var ending: Ending?

@@ -98,8 +98,8 @@ extension RolloutPlan {
     guard confirmWithin <= Self.confirmLimit, confirmWithin >= least else {
       return (
         "the time to confirm does not go with \(steps.count) steps",
-        "--confirm-within must be the number of steps times --dwell, with --auto-confirm an "
-          + "eighth of --dwell more, and is at most 30 days"
+        "--confirm-within must be at least the number of steps times --dwell, with "
+          + "--auto-confirm an eighth of --dwell more, and at most 30 days"
       )
     }
     return nil
