@@ -260,6 +260,35 @@ struct GivingWayTests {
     #expect(site.wrongRecords(workers) == 0)
     #expect(try site.generations().guarded == nil)
   }
+
+  /// Who settled a way back put in force again what had been stable as it began.
+  @Test func `what is reverted while records come back stays reverted`() throws {
+    let site = try LedgerSite(records: 100)
+    let agent = try site.start()
+    let first = try site.installHot(["REVISION=1"])
+    let oldest = agent.status().stableGeneration
+    _ = try agent.activate(first)
+    try agent.confirm(first)
+    let second = try site.install(from: ["REVISION=1"], sequence: 3)
+    _ = try agent.activate(second, eagerRecords: 0)
+    let holder = try RecordHolder(7, of: site)
+    // Takes as long as it waits for the holder, who is late, and leaves the rest to be done.
+    let rollback = try SystemThread.start("test-rollback") { _ = try? agent.rollback(second) }
+    #expect(eventually { agent.status().transactionState == .rolledBack })
+    let settling = try SystemThread.start("test-settling") { _ = agent.settleBack() }
+    #expect(eventually { agent.state.withLock { $0.sweeps } > 0 })
+    let revert = try SystemThread.start("test-revert") {
+      try? agent.revert(agent.status().stableGeneration, because: .fault, detail: "late")
+    }
+    #expect(eventually { agent.status().stableGeneration == oldest })
+    try holder.letGo()
+    rollback.join()
+    settling.join()
+    revert.join()
+    #expect(agent.settleBack() && !agent.isMigrating)
+    let generations = try site.generations()
+    #expect(generations.stable == oldest && generations.guarded == nil)
+  }
 }
 
 /// A confirmation on a thread of its own.

@@ -255,40 +255,80 @@ extension Agent {
 
   /// Does what is left to do of a migration's way back; returns whether it is over.
   ///
-  /// One thread at a time, so that nobody settles what has been settled, and begun anew, meanwhile.
-  func settleBack() -> Bool {
+  /// One thread at a time, so that nobody settles what has been settled, and begun anew, meanwhile. Records are moved
+  /// beside whatever operation there is; their end is an operation of its own, unless this is called within one.
+  func settleBack(isOperation: Bool = false) -> Bool {
     let isOpen = state.withLock { state -> Bool in
       if !state.isClosed { state.sweeps += 1 }
       return !state.isClosed
     }
     guard isOpen else { return false }
     defer { state.withLock { $0.sweeps -= 1 } }
-    return migrationWriter.withLock { _ in settleBackAlone() }
+    while true {
+      // Who waits for an operation does not keep records from it: it may be waiting for them.
+      switch migrationWriter.withLock({ _ in settleBackAlone(isOperation: isOperation) }) {
+      case .over: return true
+      case .left: return false
+      case .hindered:
+        _ = state.wait(until: .after(.max)) { $0.operation == nil || $0.isClosed ? true : nil }
+        if state.withLock({ $0.isClosed }) { return false }
+      }
+    }
   }
 
-  private func settleBackAlone() -> Bool {
+  /// How far a way back is.
+  private enum WayBack {
+    case over
+    /// Records are left, or there is no memory for a view.
+    case left
+    /// No record is left, and something else is being done with views.
+    case hindered
+  }
+
+  private func settleBackAlone(isOperation: Bool) -> WayBack {
     guard
-      let (active, running) = state.withLock({ state in
-        state.migration.flatMap { active in state.running.map { (active, $0) } }
+      let (active, domain) = state.withLock({ state in
+        state.migration.flatMap { active in state.running.map { (active, $0.domain) } }
       }), active.phase == .back
-    else { return state.withLock { $0.migration == nil } }
-    let (domain, migration) = (running.domain, active.migration)
+    else { return state.withLock { $0.migration == nil } ? .over : .left }
+    let migration = active.migration
     guard isBackSafe(active, in: domain),
       domain.sweep(migration, to: .stable, until: .after(Self.sweepLimit)) == 0,
-      migration.missingCount(from: .stable) == 0,
-      let publication = try? publish(
-        stable: running.stable, above: running.fallback, in: domain, states: migration.settledOld)
-    else { return false }
+      migration.missingCount(from: .stable) == 0
+    else { return .left }
+    // From here on stable stays what it is: a revert in between would be undone by this view.
+    if !isOperation {
+      let isFree = state.withLock { state -> Bool in
+        guard state.operation == nil, !state.isClosed else { return false }
+        state.operation = "settle"
+        return true
+      }
+      guard isFree else { return .hindered }
+    }
+    let publication = publishSettled(migration, in: domain)
+    if !isOperation { state.withLock { $0.operation = nil } }
+    guard let publication else { return .left }
     _ = domain.waitForGrace(publication, timeout: options.graceTimeout)
     endMigration(migration)
-    endGuarding(in: domain)
     let counts = migration.counts
     note(
       "migrated-back", active.transaction,
       "\(counts.back) records are back in stable's layout"
         + (counts.kept > 0 ? ", \(counts.kept) as they were before the trial" : ""),
       [("back", .unsigned(counts.back)), ("kept", .unsigned(counts.kept))])
-    return true
+    return .over
+  }
+
+  /// Puts what is stable now in force with records of its layout only; nil where there is no memory for a view.
+  private func publishSettled(_ migration: Migration, in domain: SwapDomain) -> Publication? {
+    let running = state.withLock { $0.running }
+    guard let running,
+      let publication = try? publish(
+        stable: running.stable, above: running.fallback, in: domain, states: migration.settledOld)
+    else { return nil }
+    // Within the operation: the next one may put a candidate in force that has to be watched.
+    endGuarding(in: domain)
+    return publication
   }
 
   /// Whether no worker moves records forward any more; waits for those that were late when stable came back.
@@ -311,7 +351,7 @@ extension Agent {
 
   /// Throws while records are on their way from an earlier candidate.
   func requireNoMigration() throws(Refusal) {
-    guard !settleBack() else { return }
+    guard !settleBack(isOperation: true) else { return }
     throw Refusal(
       .busy, "records of an earlier candidate are still on their way back",
       hint: "'hitless agent list' shows how many; try again")
