@@ -136,6 +136,64 @@ struct GraceTests {
   }
 }
 
+extension GraceTests {
+  /// They were mapped without end.
+  @Test func `where a worker never moves on no more patches are taken, until it does`() throws {
+    site.options.graceTimeout = 1_000_000
+    let agent = try site.start()
+    let late = try TestWorker(agent, "late")
+    late.stall()
+    try fill(agent)
+    let refused = try #require(throws: Refusal.self) {
+      _ = try agent.install(patch: try site.patch())
+    }
+    let count = Agent.overdueGenerationLimit
+    #expect(refused.kind == .busy && refused.message.hasPrefix("\(count) old"), "\(refused)")
+    let finding = try #require(agent.doctor().first { $0.subject == "patches" })
+    #expect(!finding.isFine && finding.detail.contains("do not move on"), "\(finding.detail)")
+    // Nothing else has to happen first.
+    late.proceed()
+    #expect(eventually { agent.status().overdueGenerations == 0 })
+    _ = try agent.install(patch: try site.patch())
+    #expect(site.mappedImages("alpha") <= Agent.keptGenerations + 2)
+    late.stop()
+    try agent.close()
+  }
+
+  /// Only a swap asked whether its thread was still there, and none would have come.
+  @Test func `a worker whose thread has ended keeps no patch out`() throws {
+    site.options.graceTimeout = 1_000_000
+    let agent = try site.start()
+    let isFull = Monitor(false)
+    let isThere = Monitor(false)
+    let ghost = try SystemThread.start("dies") {
+      guard let worker = unsafe try? agent.registerWorker(name: "ghost") else { return }
+      _ = unsafe hitless_enter(worker)
+      isThere.withLock { $0 = true }
+      _ = isFull.wait(until: .after(60_000_000_000)) { $0 ? true : nil }
+    }
+    _ = isThere.wait(until: .after(60_000_000_000)) { $0 ? true : nil }
+    try fill(agent)
+    let patch = try site.patch()
+    expectRefusal(.busy) { _ = try agent.install(patch: patch) }
+    isFull.withLock { $0 = true }
+    ghost.join()
+    _ = try agent.install(patch: patch)
+    #expect(agent.status().overdueGenerations == 0)
+    try agent.close()
+  }
+
+  /// Rolls candidates back until as many of them stay mapped as may.
+  private func fill(_ agent: Agent) throws {
+    let patch = try site.patch()
+    while agent.status().overdueGenerations < Agent.overdueGenerationLimit {
+      let number = try agent.install(patch: patch)
+      _ = try agent.activate(number)
+      try agent.rollback(number)
+    }
+  }
+}
+
 @Suite("Confirming in time")
 struct ConfirmTimerTests {
   let site: Site

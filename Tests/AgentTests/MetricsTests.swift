@@ -19,6 +19,14 @@ struct MetricsTests {
     try String(contentsOfFile: "\(TestModule.root)/docs/operations.md", encoding: .utf8)
   }
 
+  /// The alert rules of the documents.
+  private func rules() throws -> String {
+    try #require(
+      try document().components(separatedBy: "```yaml\n").dropFirst().first {
+        $0.hasPrefix("groups:")
+      }?.components(separatedBy: "```").first)
+  }
+
   private func judge(_ text: String) throws {
     let directory = try TemporaryDirectory()
     let file = try directory.write("metrics", Array(text.utf8))
@@ -54,10 +62,7 @@ struct MetricsTests {
 
   @Test(.enabled(if: hasPromtool, "promtool is not installed: tools/setup installs it"))
   func `promtool finds nothing wrong with the alert rules of the documents`() throws {
-    let rules = try #require(
-      try document().components(separatedBy: "```yaml\n").dropFirst().first {
-        $0.hasPrefix("groups:")
-      }?.components(separatedBy: "```").first)
+    let rules = try rules()
     let directory = try TemporaryDirectory()
     let file = try directory.write("rules.yml", Array(rules.utf8))
     let verdict = try run(Self.promtool, ["check", "rules", "--lint-fatal", file])
@@ -70,6 +75,36 @@ struct MetricsTests {
         }
       }
     #expect(!named.isEmpty && Set(named).isSubset(of: known), "\(Set(named).subtracting(known))")
+  }
+
+  /// The counter is 1 in the first figures of each process: to who collects them it never grows.
+  @Test(.enabled(if: hasPromtool, "promtool is not installed: tools/setup installs it"))
+  func `an alert is raised for each host that dies with a candidate, the second one too`() throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("rules.yml", Array(try rules().utf8))
+    // One line per minute: a process from the beginning, one from 20 minutes on, and one from 60 on that comes after an
+    // orderly end.
+    let file = try directory.write(
+      "test.yml",
+      Array(
+        #"""
+        rule_files: [rules.yml]
+        evaluation_interval: 1m
+        tests:
+          - interval: 1m
+            input_series:
+              - series: 'hitless_rollbacks_total{instance="upf", module="qer", reason="crash"}'
+                values: '1x59 0x60'
+              - series: 'hitless_agent_start_time_seconds{instance="upf"}'
+                values: '0x19 1200x39 3600x60'
+            alert_rule_test:
+              - {eval_time: 5m, alertname: HitlessHostDied, exp_alerts: [&died {exp_labels: {severity: page, instance: upf, module: qer, reason: crash}, exp_annotations: {summary: "the host has died with qer: crash"}}]}
+              - {eval_time: 18m, alertname: HitlessHostDied, exp_alerts: []}
+              - {eval_time: 21m, alertname: HitlessHostDied, exp_alerts: [*died]}
+              - {eval_time: 61m, alertname: HitlessHostDied, exp_alerts: []}
+        """#.utf8))
+    let verdict = try run(Self.promtool, ["test", "rules", file])
+    #expect(verdict.status == 0, "\(verdict.output)\(verdict.errors)")
   }
 
   @Test func `every figure is in the documents, and every one in the documents exists`() throws {

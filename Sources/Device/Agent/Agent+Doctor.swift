@@ -63,6 +63,9 @@ extension Agent {
         .integrity, "the memory of module '\(module.facts.name)' has changed while it was in force",
         hint: "restart the host, or install a patch that replaces the module")
     }
+    if let domain = state.withLock({ $0.running?.domain }) {
+      try requireFewOldGenerations(in: domain)
+    }
     let count = protection.breakers.quarantined.count
     let held = protection.held.keys.sorted().map { ", but none of module '\($0)', which is frozen" }
     return "taken" + (count > 0 ? ", but for \(count) in quarantine" : "") + held.joined()

@@ -98,7 +98,21 @@ extension Agent {
   /// Throws unless there is room for a new transaction.
   private func readyForInstall() throws(Refusal) -> Running {
     try requireUnfrozen([])
-    return try runningForInstall()
+    let running = try runningForInstall()
+    try requireFewOldGenerations(in: running.domain)
+    return running
+  }
+
+  /// Throws when so much is mapped for workers that do not move on that no more is to be.
+  func requireFewOldGenerations(in domain: SwapDomain) throws(Refusal) {
+    guard domain.overdueGenerationCount >= Self.overdueGenerationLimit else { return }
+    domain.endWorkersWithoutThread()
+    let count = domain.overdueGenerationCount
+    guard count >= Self.overdueGenerationLimit else { return }
+    throw Refusal(
+      .busy, "\(count) old generations stay mapped for workers that do not move on",
+      expected: "fewer than \(Self.overdueGenerationLimit)",
+      hint: "'hitless agent list' says which workers: mend them, or restart the host")
   }
 
   private func runningForInstall() throws(Refusal) -> Running {

@@ -49,6 +49,11 @@ extension Agent {
         .number(expirations)))
     families += migrations
     families.append(instance(snapshot))
+    families.append(
+      MetricFamily(
+        "hitless_agent_start_time_seconds", .gauge,
+        "When the agent was opened, in seconds since 1970: what has ended a run before is told from there on.",
+        .nanoseconds(openTime)))
     return families
   }
 

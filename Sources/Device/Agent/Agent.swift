@@ -20,8 +20,12 @@ internal import Staging
 package final class Agent: Sendable {
   /// How many generations stay mapped after they went out of use, the newest ones.
   package static let keptGenerations = 4
+  /// How many may stay mapped for workers that do not move on, before no more patches are taken.
+  package static let overdueGenerationLimit = 16
 
   let options: AgentOptions
+  /// When it was opened, in nanoseconds since 1970.
+  let openTime: UInt64
   let journal: Journal
   /// The keys; without them every patch is refused.
   let trust: KeyRing
@@ -108,6 +112,7 @@ package final class Agent: Sendable {
   /// Opens the agent: takes the state directory and reads the keys; workers notice nothing.
   package init(_ options: AgentOptions) throws(Refusal) {
     self.options = options
+    openTime = WallClock.now
     state = Monitor(State(Protection(options.breaker, options.loads, options.breakers)))
     try options.breaker.check()
     for (module, rules) in options.breakers {
@@ -116,7 +121,7 @@ package final class Agent: Sendable {
     }
     try options.loads.check()
     try Self.check(options.threads)
-    journal = try Journal(at: options.stateDirectory, now: WallClock.now)
+    journal = try Journal(at: options.stateDirectory, now: openTime)
     trust = KeyRing(options.trustKeys, threshold: options.trustThreshold)
     probe = ModuleProbe.locate(
       options.probe, library: options.library, timeout: options.probeTimeout)

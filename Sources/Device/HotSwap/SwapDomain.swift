@@ -133,7 +133,14 @@ extension SwapDomain {
 
   /// How many generations are kept only because a worker has not passed a later view.
   package var overdueGenerationCount: Int {
-    state.withLock { $0.views.overdueGenerationCount }
+    state.withLock { state in
+      // Who was late may have moved on since, with nobody waiting for it any more.
+      let sequence = state.views.currentSequence
+      if state.workers.allSatisfy({ $0.hasPassed(sequence) }) {
+        state.views.retire(before: sequence)
+      }
+      return state.views.overdueGenerationCount
+    }
   }
 
   /// A sequence above those of all views that were published, and not above that of any to come.
