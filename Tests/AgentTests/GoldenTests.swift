@@ -154,6 +154,23 @@ struct GoldenTests {
     #expect(!(try site.auditKinds().contains("alarm")))
   }
 
+  /// The alarm said to restart the host, which would have ended a candidate that was good.
+  @Test func `where a good candidate has everything the alarm says to confirm it`() throws {
+    let agent = try site.start()
+    defer { try? agent.close() }
+    let number = try agent.install(patch: try site.patch())
+    _ = try agent.activate(number)
+    try damage(try stable(agent))
+    #expect(agent.checkGoldenImages() == 1)
+    #expect(agent.status().transactionState == .active)
+    let audit = String(decoding: contents(of: "\(site.state)/audit.jsonl") ?? [], as: UTF8.self)
+    let alarm = try #require(
+      audit.split(separator: "\n").first { $0.contains(#""event":"alarm""#) }, "\(audit)")
+    #expect(alarm.contains("confirm it") && !alarm.contains("stays in force"), "\(alarm)")
+    try agent.confirm(number)
+    #expect(agent.doctor().contains { $0.subject == "patches" && $0.isFine })
+  }
+
   @Test func `what there is to go back to is kept, however many candidates come and go`() throws {
     let agent = try site.start()
     defer { try? agent.close() }

@@ -154,12 +154,37 @@ struct LifeTests {
     expectRefusal(.state) { _ = try agent.activate(number) }
     try agent.confirm(number)
     expectRefusal(.state) { _ = try agent.rollback(number) }
-    expectRefusal(.state) { _ = try agent.confirm(number) }
     expectRefusal(.state) { _ = try agent.activate(number) }
     #expect(worker.results == [32, 31])
     worker.stop()
     try agent.close()
     expectRefusal(.state) { _ = try agent.install(patch: try site.patch()) }
+  }
+
+  /// Who lost the answer was told that the order could not be carried out.
+  @Test func `what was confirmed or rolled back may be ordered once more, and nothing happens`()
+    throws
+  {
+    let agent = try site.start()
+    let worker = try TestWorker(agent)
+    let number = try agent.install(patch: try site.patch())
+    expectRefusal(.state) { _ = try agent.confirm(number) }
+    _ = try agent.activate(number)
+    #expect(!(try agent.rollback(number).isRepeated))
+    #expect(try agent.rollback(number, because: .health).isRepeated)
+    expectRefusal(.state) { _ = try agent.confirm(number) }
+    _ = try agent.activate(number)
+    #expect(!(try agent.confirm(number).isRepeated))
+    let (before, kinds) = (agent.status().counters, try site.auditKinds())
+    #expect(try agent.confirm(number).isRepeated)
+    expectRefusal(.state) { _ = try agent.rollback(number) }
+    expectRefusal(.state) { _ = try agent.confirm(number - 1) }
+    let after = agent.status().counters
+    #expect((after.confirmations, after.rollbacks) == (before.confirmations, before.rollbacks))
+    #expect(try site.auditKinds() == kinds + ["refused", "refused"])
+    #expect(worker.results == [32, 31])
+    worker.stop()
+    try agent.close()
   }
 
   @Test func `an agent with registered workers does not close`() throws {

@@ -119,6 +119,7 @@ struct GivingWayTests {
   /// The thread that should have looked was the one that moved records, until the time that was known as it began.
   @Test func `a look that is due at once ends the move of those that are moved at once`() throws {
     let site = try site()
+    site.options.confirmTimeout = 0
     let trial = try MovingTrial(site)
     let (agent, number) = (trial.agent, trial.number)
     #expect(agent.state.withLock { $0.timer } == .idle)

@@ -17,15 +17,22 @@ extension RunningTests {
     let installed = try operations.object("install", operations.path("fix.hlp"))
     #expect((installed["transaction"] as? [String: Any])?["state"] as? String == "staged")
     try operations.refuse(51, "busy", "install", operations.path("fix.hlp"))
-    #expect(try operations.object("activate")["state"] as? String == "active")
+    let active = try operations.object("activate")
+    #expect(active["state"] as? String == "active")
+    // Nobody has asked for it: who goes away does not leave a candidate in force for ever.
+    let remaining = try #require(active["confirm_within_ns"] as? Int)
+    #expect((1...600_000_000_000).contains(remaining))
     let rolledBack = try operations.object("rollback", "--reason", "a second look")
     #expect(rolledBack["state"] as? String == "rolled-back")
     let why = try operations.agent("list").output
     #expect(why.contains("rolled back (asked): ") && why.contains("a second look"), "\(why)")
     let exercised = try operations.object("exercise", "--count", "10")
     #expect(exercised["swaps"] as? Int == 10)
-    #expect(try operations.agent("activate").status == 0)
+    #expect(try operations.object("rollback")["repeated"] as? Bool == true)
+    let activated = try operations.agent("activate").output
+    #expect(activated.contains("\nrolled back by itself unless it is confirmed within "))
     #expect(try operations.agent("confirm").status == 0)
+    #expect(try operations.agent("confirm").output.hasSuffix(": is confirmed already\n"))
     try operations.refuse(52, "state", "rollback")
 
     let listed = try operations.object("list")

@@ -113,8 +113,15 @@ extension Agent {
   }
 
   private func swapped(_ number: UInt64, _ report: SwapReport) -> [String: CBOR] {
-    let name = status().transactionState.name
-    return ["number": .unsigned(number), "state": .text(name), "swap": report.cbor]
+    let transaction = state.withLock { $0.transaction }.flatMap { $0.number == number ? $0 : nil }
+    let remaining = transaction?.confirmBy.map { Deadline.at($0).remaining }
+    return [
+      "number": .unsigned(number), "state": .text((transaction?.state ?? .none).name),
+      "swap": report.cbor, "repeated": .bool(report.isRepeated),
+      "confirm_within_ns": remaining.map { .unsigned($0) } ?? .null,
+      "auto_confirm": .bool(transaction?.rollout?.plan.confirmsByItself ?? false),
+      "in_shadow": .bool(transaction?.shadow.map { !$0.isOver } ?? false),
+    ]
   }
 
   /// The transaction that a request names, or the one there is.

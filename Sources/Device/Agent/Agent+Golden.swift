@@ -91,30 +91,34 @@ extension Agent {
           ("build_id", .string(module.image.buildID.hex)), ("offset", .unsigned(address)),
         ])
     }
-    let isMended = withdraw(damaged: module, detail: place)
+    let problem = withdraw(damaged: module, detail: place)
     reportOpening(of: keys, .hash, number)
-    guard isNew, !isMended else { return }
-    note(
-      "alarm", number,
-      "\(place) stays in force: there is nothing good to go back to; restart the host",
-      [("module", .string(module.facts.name))])
+    guard isNew, let problem else { return }
+    note("alarm", number, "\(place) \(problem)", [("module", .string(module.facts.name))])
   }
+
+  /// What is to be said where a module stays in force, or stays what there is to go back to.
+  private static let hopeless =
+    "stays in force: there is nothing good to go back to; restart the host"
+  private static let aside =
+    "stays what a rollback leads to: the candidate has everything, and is good; confirm it, or restart the host"
 
   private static let damagePause: UInt64 = 1_000_000
 
-  /// Goes back to what is good; false when nothing is.
-  private func withdraw(damaged module: StagedModule, detail: String) -> Bool {
+  /// Goes back to what is good; returns what is wrong where that cannot be done.
+  private func withdraw(damaged module: StagedModule, detail: String) -> String? {
     while true {
       let step = state.wait(until: .after(.max)) { $0.recovery(from: module) }
       do throws(Refusal) {
         switch step {
-        case .none, .settled: return true
-        case .hopeless: return false
+        case .none, .settled: return nil
+        case .hopeless: return Self.hopeless
+        case .aside: return Self.aside
         case .rollback(let number):
           try rollback(number, because: .goldenHashMismatch, detail: detail)
         case .revert(let generation, let fallback):
           let isGood = fallback.modules.allSatisfy { $0.golden.check($0.module) == .same }
-          guard isGood else { return false }
+          guard isGood else { return Self.hopeless }
           try revert(generation, because: .goldenHashMismatch, detail: detail)
         }
       } catch {
@@ -175,6 +179,8 @@ extension Agent.State {
     case revert(UInt64, Agent.Fallback)
     /// Everything that could be in force instead has changed as well, or there is nothing.
     case hopeless
+    /// It is stable's, and a candidate that is good has all traffic.
+    case aside
   }
 
   /// What is to be done now; nil while something else is being done.
@@ -187,7 +193,7 @@ extension Agent.State {
         return .rollback(transaction.number)
       }
       // Where the candidate is what runs, and is good, it is better than to go back to what is not.
-      if transaction.hasEverything { return isStable ? .hopeless : .settled }
+      if transaction.hasEverything { return isStable ? .aside : .settled }
     }
     guard isStable else { return .settled }
     guard let running, let fallback = running.fallback,

@@ -171,6 +171,7 @@ extension Agent {
     var problem: Refusal?
     var onTrial: Transaction?
     var (trial, given): (UInt64, UInt64) = (0, 0)
+    var goal: Fallback?
     let swap = try exclusively("revert") { () throws(Refusal) in
       trial = journal.trialCount
       let (running, transaction) = state.withLock { ($0.running, $0.transaction) }
@@ -179,16 +180,16 @@ extension Agent {
       }
       onTrial = transaction.flatMap { $0.state == .active ? $0 : nil }
       let publication = try publishRevert(to: fallback, onTrial, running)
-      state.withLock { state in
-        if let onTrial { _ = state.endTrial(of: onTrial, Self.replacedOne) }
-        state.revert(to: fallback, Transaction.Ending(reason: reason, detail: detail))
-      }
+      goal = fallback
       given = journal.confirmed.number
       problem = abandonConfirmed()
       // Within the operation: the next one may put a candidate in force that has to be watched.
       if onTrial == nil { endGuarding(in: running.domain) }
       return PublishedSwap(
         running.domain, publication, transaction?.number ?? 0, "reverted", reason, detail: detail)
+    } atEnd: { state, _ in
+      if let onTrial { _ = state.endTrial(of: onTrial, Self.replacedOne) }
+      if let goal { state.revert(to: goal, Transaction.Ending(reason: reason, detail: detail)) }
     }
     let report = finish(swap)
     if let onTrial { finishRollback(of: onTrial, trial, after: report) }

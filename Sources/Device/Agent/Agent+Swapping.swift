@@ -129,6 +129,8 @@ extension Agent {
   }
 
   /// Returns every worker to stable, or drops what is only staged; needs no file and no memory.
+  ///
+  /// Who asks once more, because the first answer was lost, gets the same: what is rolled back stays so.
   @discardableResult
   package func rollback(
     _ number: UInt64, because reason: RollbackReason = .asked, detail: String = "asked for"
@@ -137,6 +139,7 @@ extension Agent {
     var opened: [BreakerTable.Key] = []
     let ending = Transaction.Ending(reason: reason, detail: detail)
     interruptConfirmation(of: number)
+    if hasCome(number, to: .rolledBack) { return .repeated }
     let swap = try exclusively("rollback", number) { () throws(Refusal) -> PublishedSwap? in
       trial = journal.trialCount
       let (running, transaction) = try current(number, in: [.staged, .active])
@@ -166,10 +169,17 @@ extension Agent {
       return report
     }
     note("rolled-back", number, detail, [("reason", .string(reason.rawValue))])
-    return SwapReport(publishNanoseconds: 0, graceNanoseconds: 0, overdue: [])
+    return .nothing
+  }
+
+  /// Whether that is the newest transaction, and it stands there.
+  private func hasCome(_ number: UInt64, to goal: TransactionState) -> Bool {
+    state.withLock { $0.transaction?.number == number && $0.transaction?.state == goal }
   }
 
   /// Makes the active candidate stable: first on the device, for the next start, then here.
+  ///
+  /// Who asks once more, because the first answer was lost, gets the same.
   @discardableResult
   package func confirm(_ number: UInt64) throws(Refusal) -> SwapReport {
     try confirm(number, asked: true)
@@ -178,8 +188,11 @@ extension Agent {
   /// The same for a rollout that confirms by itself, whose health has been decided about already.
   @discardableResult
   func confirm(_ number: UInt64, asked: Bool) throws(Refusal) -> SwapReport {
+    if hasCome(number, to: .confirmed) { return .repeated }
     var health: String?
-    let swap = try exclusively("confirm", number) { () throws(Refusal) in
+    var hasFaulted = false
+    var fallback: Fallback?
+    let swap = try exclusively("confirm", number) { () throws(Refusal) -> PublishedSwap? in
       let (running, transaction) = try current(number, in: [.active])
       if let confirmBy = transaction.confirmBy, Deadline.at(confirmBy).hasPassed {
         throw Refusal(
@@ -192,7 +205,9 @@ extension Agent {
       try requireClosed(transaction)
       health = asked ? try requireLastStep(transaction) : "healthy"
       let migration = try confirmRecords(transaction, running)
-      let fallback =
+      // Objects of sets before the last; what cannot be removed now goes next time.
+      _ = try? journal.collect(keeping: Set(running.modules.map(\.image.digest)))
+      fallback =
         migration != nil ? nil : Fallback(generation: running.stable, modules: running.modules)
       // Workers use the candidate already. From here on it is what they fall back to as well: for them
       // a new view, which they get even if there should be no memory for it now. If one has faulted
@@ -208,26 +223,12 @@ extension Agent {
       } else if let migration {
         running.domain.keep(migration.settledNew)
       }
-      let hasFaulted = hasFault(transaction.generation, in: running.domain)
-      state.withLock { state in
-        // Who has frozen the agent after it was written down came too late for this candidate, which is stable now;
-        // a fault, and memory that has changed, are not too late.
-        let isDamaged = transaction.modules.contains { state.protection.isDamaged($0) }
-        if !hasFaulted && !isDamaged { transaction.generation.breaker.close() }
-        state.running?.fallback = fallback
-        state.transaction?.state = .confirmed
-        state.transaction?.confirmBy = nil
-        state.counters.confirmations += 1
-        state.metrics.count(.confirmed)
-        state.running?.retired.append(running.stable)
-        state.running?.stable = transaction.generation
-        state.running?.modules = transaction.modules
-      }
-      // Objects of sets before the last; what cannot be removed now goes next time.
-      _ = try? journal.collect(keeping: Set(running.modules.map(\.image.digest)))
+      hasFaulted = hasFault(transaction.generation, in: running.domain)
       return publication.map {
         PublishedSwap(running.domain, $0, number, "confirmed", detail: health)
       }
+    } atEnd: { state, _ in
+      state.makeStable(hasFaulted: hasFaulted, above: fallback)
     }
     defer { releaseOldGenerations() }
     if let swap { return finish(swap) }
@@ -379,6 +380,25 @@ extension Agent {
   func unload(_ module: MappedModule, _ domain: SwapDomain) {
     guard (try? domain.unload(module)) != nil else { return }
     note("unmapped", 0, "\(module.name) \(module.version), build-id \(module.buildID.hex)")
+  }
+}
+
+extension Agent.State {
+  /// The candidate is what everybody has from now on, with `fallback` to go back to.
+  fileprivate mutating func makeStable(hasFaulted: Bool, above fallback: Agent.Fallback?) {
+    guard let transaction, let running else { return }
+    // Who has frozen the agent after it was written down came too late for this candidate, which is stable now;
+    // a fault, and memory that has changed, are not too late.
+    let isDamaged = transaction.modules.contains { protection.isDamaged($0) }
+    if !hasFaulted && !isDamaged { transaction.generation.breaker.close() }
+    self.transaction?.state = .confirmed
+    self.transaction?.confirmBy = nil
+    counters.confirmations += 1
+    metrics.count(.confirmed)
+    self.running?.retired.append(running.stable)
+    self.running?.stable = transaction.generation
+    self.running?.modules = transaction.modules
+    self.running?.fallback = fallback
   }
 }
 

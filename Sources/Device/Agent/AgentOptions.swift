@@ -1,5 +1,6 @@
 package import Guard
 package import Platform
+private import Probation
 package import Staging
 
 /// How to open an agent; the defaults are those of hitless/host.h.
@@ -26,8 +27,8 @@ package struct AgentOptions: Sendable {
   package var instance = "hitless"
   /// How long a grace period may last, in nanoseconds, before the worker is named.
   package var graceTimeout: UInt64 = 1_000_000_000
-  /// Roll back when nobody confirms within so many nanoseconds; 0: never.
-  package var confirmTimeout: UInt64 = 0
+  /// Roll back when nobody confirms within so many nanoseconds; 0: never, but of a rollout.
+  package var confirmTimeout = RolloutPlan.defaultConfirmWithin
   /// A start within so many nanoseconds of the confirmation, or of the start before it, follows an early
   /// end of the host; 0: no end is early.
   package var earlyEndWindow: UInt64 = 120_000_000_000

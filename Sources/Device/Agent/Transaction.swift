@@ -80,4 +80,13 @@ package struct SwapReport: Equatable, Sendable {
   package let graceNanoseconds: UInt64?
   /// The workers that had not passed at the deadline; what they may use stays mapped.
   package let overdue: [WorkerReport]
+  /// Whether it had been done before, and nothing was done now.
+  package var isRepeated = false
+
+  /// What is reported where no view was published.
+  static let nothing = SwapReport(publishNanoseconds: 0, graceNanoseconds: 0, overdue: [])
+
+  /// The answer to an order that was carried out before.
+  static let repeated = SwapReport(
+    publishNanoseconds: 0, graceNanoseconds: 0, overdue: [], isRepeated: true)
 }

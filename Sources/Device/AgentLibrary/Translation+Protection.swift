@@ -37,7 +37,7 @@ func isMetricsOnly(_ mode: Int32, _ name: String) throws(Refusal) -> Bool {
 }
 
 /// What 0 and `HITLESS_NEVER` stand for: the default, and 0.
-private func duration(_ value: UInt64, or fallback: UInt64) -> UInt64 {
+func duration(_ value: UInt64, or fallback: UInt64) -> UInt64 {
   switch value {
   case 0: fallback
   case .max: 0

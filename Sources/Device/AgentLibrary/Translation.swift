@@ -26,7 +26,7 @@ extension AgentOptions {
       options.allowed_imports, options.allowed_import_count, "allowed_imports")
     instance = unsafe try optional(options.instance, "instance") ?? instance
     if unsafe options.grace_timeout_ns > 0 { graceTimeout = unsafe options.grace_timeout_ns }
-    confirmTimeout = unsafe options.confirm_timeout_ns
+    confirmTimeout = unsafe duration(options.confirm_timeout_ns, or: confirmTimeout)
     if unsafe options.probe_timeout_ns > 0 { probeTimeout = unsafe options.probe_timeout_ns }
     threads = unsafe try ThreadPlacement(options)
     sequenceFloor = unsafe options.sequence_floor

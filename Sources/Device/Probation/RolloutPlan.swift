@@ -47,10 +47,13 @@ package struct RolloutPlan: Equatable, Sendable {
   /// How long a step lasts at least, in nanoseconds.
   package var dwell: UInt64 = 30_000_000_000
   /// After so many nanoseconds it is rolled back.
-  package var confirmWithin: UInt64 = 600_000_000_000
+  package var confirmWithin = RolloutPlan.defaultConfirmWithin
   /// Whether a healthy last step ends with the confirmation.
   package var confirmsByItself = false
   package var thresholds = HealthThresholds()
+
+  /// How long a candidate waits for its confirmation where nobody has said: long enough for a look at its figures.
+  package static let defaultConfirmWithin: UInt64 = 600_000_000_000
 
   /// The defaults: a step of nothing, then everything.
   package init() {}

@@ -92,6 +92,9 @@ enum AgentReport {
 
   static func swapped(_ answer: [String: CBOR]) -> [String] {
     let swap = answer["swap"]?.namedValue ?? [:]
+    if answer["repeated"]?.boolValue == true {
+      return ["transaction \(text(answer["number"])): is \(text(answer["state"])) already"]
+    }
     // No view was published: the candidate had not been in force.
     if swap["publish_ns"] == .unsigned(0) && swap["grace_ns"] == .unsigned(0) {
       return [
@@ -107,7 +110,20 @@ enum AgentReport {
     for worker in (swap["overdue"]?.arrayValue ?? []).compactMap(\.namedValue) {
       lines.append("overdue: \(describe(worker: worker)); what it may use stays mapped")
     }
+    if answer["state"] == .text("active") {
+      lines.append(deadline(answer["confirm_within_ns"]?.unsignedValue, answer))
+    }
     return lines
+  }
+
+  /// What happens to a candidate that nobody confirms.
+  private static func deadline(_ remaining: UInt64?, _ answer: [String: CBOR]) -> String {
+    if answer["in_shadow"]?.boolValue == true { return "in shadow: no worker has it yet" }
+    guard let remaining else { return "in force until it is confirmed or rolled back" }
+    let time = "\((remaining + 999_999_999) / 1_000_000_000) s"
+    return answer["auto_confirm"]?.boolValue == true
+      ? "confirmed by itself when its last step has ended well, or rolled back within \(time)"
+      : "rolled back by itself unless it is confirmed within \(time)"
   }
 
   static func findings(_ answer: [String: CBOR]) -> [String] {

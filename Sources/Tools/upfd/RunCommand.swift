@@ -117,8 +117,9 @@ struct AgentArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Roll a patch back when nobody confirms it for so long; 0: never.", valueName: "seconds"))
-  var confirmTimeout: UInt32 = 0
+      "Roll a patch back when nobody confirms it for so long; 0: never, but of a rollout.",
+      valueName: "seconds"))
+  var confirmTimeout: UInt32 = 600
 
   @Option(
     help: ArgumentHelp("How long a worker may take to pass a swap.", valueName: "milliseconds"))

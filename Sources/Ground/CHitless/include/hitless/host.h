@@ -43,7 +43,8 @@ struct hitless_agent_options {
   const char *instance;
   /// How long a grace period may last before the worker is named; 0: one second.
   uint64_t grace_timeout_ns;
-  /// Roll back when nobody confirms within this time; 0: never.
+  /// Roll back when nobody confirms within this time; 0: ten minutes, `HITLESS_NEVER`: no candidate but that
+  /// of a rollout.
   uint64_t confirm_timeout_ns;
   /// Sequence numbers at or below this are refused even if the state directory was lost.
   uint64_t sequence_floor;
@@ -292,9 +293,9 @@ hitless_status hitless_patch_activate(struct hitless_agent *agent, uint64_t tran
 /// Puts it in force step by step, and goes on or back by its health; null: as `hitless_patch_activate`.
 hitless_status hitless_patch_rollout(struct hitless_agent *agent, uint64_t transaction,
                                      const struct hitless_activation *activation);
-/// Makes the active candidate stable, for this and the next start.
+/// Makes the active candidate stable, for this and the next start. Once more is no error, and does nothing.
 hitless_status hitless_patch_confirm(struct hitless_agent *agent, uint64_t transaction);
-/// Returns every worker to stable.
+/// Returns every worker to stable. Once more is no error, and does nothing.
 hitless_status hitless_patch_rollback(struct hitless_agent *agent, uint64_t transaction);
 
 /// Puts all traffic on stable at once, rolls back what is on trial, and lets no patch in until
