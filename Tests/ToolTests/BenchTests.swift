@@ -38,7 +38,8 @@ struct BenchTests {
     try expectEveryFault(values)
   }
 
-  /// One figure for every way to fail, in both languages, for one worker and for two; none is larger than the worst.
+  /// One figure for every way to fail, in both languages, at every stage, for one worker and for two; none is larger
+  /// than the worst.
   private func expectEveryFault(_ values: [String: Any]) throws {
     let kinds = [
       "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGABRT", "stack overflow",
@@ -50,7 +51,8 @@ struct BenchTests {
       let (kind, module) = (entry["kind"] as? String ?? "", entry["module"] as? String ?? "")
       let numbers = Self.numbers(entry)
       let (workers, samples) = (Int(numbers["workers"] ?? 0), Int(numbers["samples"] ?? 0))
-      found.insert("\(kind), \(module), \(workers)")
+      let stage = entry["stage"] as? String ?? ""
+      found.insert("\(kind), \(module), \(stage), \(workers)")
       let (median, tail) = (numbers["p50"] ?? 0, numbers["p99"] ?? 0)
       #expect(median > 0 && tail >= median, "\(entry)")
       // A round in which one of two workers comes too late does not count.
@@ -58,7 +60,11 @@ struct BenchTests {
       most = max(most, samples)
     }
     let expected = kinds.flatMap { kind in
-      ["C", "Embedded Swift"].flatMap { module in (1...2).map { "\(kind), \(module), \($0)" } }
+      ["C", "Embedded Swift"].flatMap { module in
+        ["canary, 1", "probation, 1", "probation, 2", "confirmed, 1", "confirmed, 2"].map {
+          "\(kind), \(module), \($0)"
+        }
+      }
     }
     #expect(found == Set(expected) && list.count == expected.count)
     #expect(most > 20, "there was never a second worker")

@@ -6,12 +6,26 @@ struct FaultFigures: Sendable {
   struct Way: Hashable, Sendable {
     let kind: FaultKind
     let language: FaultKind.Language
+    let stage: FaultStage
     /// How many fail at the same moment.
     let workers: Int
 
     /// Those of the named figures.
-    static let first = Way(kind: .segv, language: .c, workers: 1)
-    static let loop = Way(kind: .loop, language: .c, workers: 1)
+    static let first = Way(kind: .segv, language: .c, stage: .probation, workers: 1)
+    static let loop = Way(kind: .loop, language: .c, stage: .probation, workers: 1)
+
+    /// All of them, in the order in which they are reported.
+    static var all: [Way] {
+      FaultStage.allCases.flatMap { stage in
+        stage.workers.flatMap { workers in
+          FaultKind.Language.allCases.flatMap { language in
+            FaultKind.allCases.map { kind in
+              Way(kind: kind, language: language, stage: stage, workers: workers)
+            }
+          }
+        }
+      }
+    }
   }
 
   /// Up to the first instruction on stable.
@@ -30,17 +44,10 @@ struct FaultFigures: Sendable {
       "late_to_stable_us_p50", loops.median / 1000,
       "from the watchdog's decision to the same batch on stable, one worker")
     report.add("late_to_stable_us_p99", loops.quantile(0.99) / 1000)
-    let worst = ways.map { sample($0).median }.max() ?? .nan
+    let worst = Way.all.map { sample($0).median }.max() ?? .nan
     report.add(
       "fault_to_stable_us_p50_worst", worst / 1000, "the largest of the medians that follow")
-    report.add("fault_to_stable_us_p50_by_kind", ways.map(entry))
-  }
-
-  private var ways: [Way] {
-    nanoseconds.keys.sorted { left, right in
-      (left.workers, left.language.name, left.kind.number)
-        < (right.workers, right.language.name, right.kind.number)
-    }
+    report.add("fault_to_stable_us_p50_by_kind", Way.all.map(entry))
   }
 
   private func sample(_ way: Way) -> Sample { Sample(nanoseconds[way] ?? []) }
@@ -51,11 +58,11 @@ struct FaultFigures: Sendable {
     return Report.Entry(
       values: [
         ("kind", .string(way.kind.rawValue)), ("module", .string(way.language.name)),
-        ("workers", .integer(Int64(way.workers))),
+        ("stage", .string(way.stage.rawValue)), ("workers", .integer(Int64(way.workers))),
         ("p50", .number((sample.median / 1000).rounded(places: 3))),
         ("p99", .number((sample.quantile(0.99) / 1000).rounded(places: 3))),
         ("samples", .integer(Int64(sample.count))),
       ], text: (sample.median / 1000).text(3),
-      note: "\(way.kind.rawValue), \(way.language.name), \(workers)")
+      note: "\(way.kind.rawValue), \(way.language.name), \(way.stage), \(workers)")
   }
 }

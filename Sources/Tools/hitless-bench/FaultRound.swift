@@ -4,9 +4,10 @@ internal import Guard
 internal import HotSwap
 internal import Refusal
 
-/// One trial of a candidate that fails on all workers at the same moment.
+/// One time in force of a candidate that fails on all workers at the same moment.
 struct FaultRound: Sendable {
   let kind: FaultKind
+  let stage: FaultStage
   let candidate: Generation
   let modules: PathModules
   /// The other worker, if there is one.
@@ -24,8 +25,8 @@ struct FaultRound: Sendable {
   ) throws(Refusal) -> [Double] {
     // The worker that left it the last time has opened it.
     candidate.breaker.close()
-    let publication = try modules.domain.publish(
-      stable: modules.generations[0], candidate: candidate)
+    let publication = try stage.publish(
+      candidate, above: modules.generations[0], in: modules.domain)
     partner?.begin(kind)
     unsafe modules.driver.pointee.run_batches(state.pointer, worker, Self.batchesBefore)
     _ = modules.domain.waitForGrace(publication, timeout: 1_000_000_000)
@@ -36,7 +37,8 @@ struct FaultRound: Sendable {
     guard failed > 0, faults.count == failed else {
       throw Refusal(
         .integrity, "a batch that was to fail was not run again",
-        expected: "\(kind.rawValue) on \(times.count)", found: "\(failed)")
+        expected: "\(kind.rawValue) on \(times.count)",
+        found: "\(failed), reported \(faults.map(\.reason.name))")
     }
     try state.expectNothingLost()
     guard failed == times.count, faults.allSatisfy({ $0.reason.name == kind.cause }) else {

@@ -59,7 +59,8 @@ struct RestartMeasurement: Sendable {
 
   /// Measures on a thread of its own.
   func run() throws(Refusal) -> Figures {
-    try runPinned("bench-access", onProcessor: options.agent) { () throws(Refusal) in
+    Leftovers.goWithProgram()
+    return try runPinned("bench-access", onProcessor: options.agent) { () throws(Refusal) in
       let directory = try ScratchDirectory()
       do throws(SystemError) {
         var load = try OfferedLoad(

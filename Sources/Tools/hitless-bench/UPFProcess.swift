@@ -22,9 +22,13 @@ final class UPFProcess {
     } catch {
       throw SystemError("start", ENOENT, path)
     }
+    Leftovers.add(process.processIdentifier)
   }
 
-  deinit { kill() }
+  deinit {
+    kill()
+    Leftovers.remove(process.processIdentifier)
+  }
 
   var isRunning: Bool { process.isRunning }
 
@@ -51,9 +55,13 @@ final class ScratchDirectory: Sendable {
     } catch {
       throw Refusal(.io, "no temporary directory: \(error)")
     }
+    Leftovers.add(url)
   }
 
-  deinit { try? FileManager.default.removeItem(at: url) }
+  deinit {
+    try? FileManager.default.removeItem(at: url)
+    Leftovers.remove(url)
+  }
 
   /// The path of the file `name` in it.
   func path(_ name: String) -> String { url.appendingPathComponent(name).path }

@@ -188,7 +188,7 @@ struct path_meeting {
 
 /// Runs one batch through slots 0 to 4 whose third stage fails as `fail` says, under the guard; returns how
 /// many nanoseconds lay between the last moment before and the first on the stable view, 0 if the batch was
-/// not run again.
+/// not run again. Without a meeting there may be batches before it that are stable's.
 ///
 /// All workers that fail together have one `meeting`; null for one alone. For an overflow the stack ends
 /// `PATH_STACK` bytes below, or less than a page more.
