@@ -23,6 +23,14 @@ package func names(in path: String) -> [String] {
   return names.sorted()
 }
 
+/// The names of this process's threads, as far as the kernel keeps them.
+package func threadNames() -> [String] {
+  names(in: "/proc/self/task").map {
+    let name = contents(of: "/proc/self/task/\($0)/comm") ?? []
+    return String(decoding: name.dropLast(), as: UTF8.self)
+  }
+}
+
 /// The bytes of a file, or nil when it cannot be read.
 package func contents(of path: String) -> [UInt8]? {
   guard let file = unsafe fopen(path, "rb") else { return nil }
