@@ -84,12 +84,12 @@ let build: [Target] = [
 ]
 
 let device: [Target] = [
-  library("Device", "DeltaDecoder", ["Bytes", "DeltaModel"], settings: quick),
+  library("Device", "DeltaDecoder", ["Bytes", "CodeReferences", "DeltaModel"], settings: quick),
   library(
     "Device", "Verification",
     [
-      "Bytes", "DeltaDecoder", "DeltaModel", "Digests", "ElfImage", "PatchFormat", "Refusal",
-      "Signing",
+      "Bytes", "CodeReferences", "DeltaDecoder", "DeltaModel", "Digests", "ElfImage", "PatchFormat",
+      "Refusal", "Signing",
     ]),
   library("Device", "Guard", ["CGuard", "CHitless", "CPlatform", "Platform", "Refusal"]),
   library(
@@ -228,7 +228,7 @@ let package = Package(
       "DeltaDecoder",
       [
         "Bytes", "CodeReferences", "DeltaDecoder", "DeltaEncoder", "DeltaModel", "Digests",
-        "TestSupport",
+        "Platform", "TestSupport",
       ]),
     tests("DeltaCommand", ["TestSupport"]),
     tests("ElfImage", ["Bytes", "CElf", "ElfImage", "Refusal", "TestSupport"]),

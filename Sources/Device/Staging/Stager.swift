@@ -40,7 +40,10 @@ package final class Stager: Sendable {
     component: Int, of patch: VerifiedPatch, base: StagedModule, for slot: SlotRequirement,
     control: ControlContext, in domain: SwapDomain
   ) throws(Refusal) -> StagedModule {
-    let target = try patch.target(of: component, base: try base.bytes())
+    let old = try base.bytes()
+    let target = try AssistantThread.with("hitless-decode") { (thread) throws(Refusal) in
+      try patch.target(of: component, base: old, assistant: thread.begin)
+    }
     _ = try patch.checkImage(target, of: component, policy: policy)
     let sealed = try SealedModule(
       target, digest: patch.manifest.components[component].target.digest, for: slot, policy: policy)

@@ -1,4 +1,5 @@
 internal import Bytes
+package import CodeReferences
 internal import DeltaDecoder
 internal import DeltaModel
 internal import Digests
@@ -9,15 +10,19 @@ extension VerifiedPatch {
   /// Returns the target of component number `component`, decoded from `base`.
   ///
   /// The digest of the base is checked before a byte of it is used, that of the target before a byte
-  /// of it is handed on. Memory: the target and what the manifest declares.
-  package func target(of component: Int, base: [UInt8]) throws(Refusal) -> [UInt8] {
+  /// of it is handed on. Memory: the target and what the manifest declares. `assistant` works for the
+  /// decoder meanwhile.
+  package func target(
+    of component: Int, base: [UInt8], assistant: Assistant? = nil
+  ) throws(Refusal) -> [UInt8] {
     try checkBase(of: component, base)
     let expected = manifest.components[component].target
     let limits = DeltaLimits(
       targetSize: expected.size, memory: manifest.components[component].delta.memory)
     let target: [UInt8]
     do throws(FormatError) {
-      target = try DeltaDecoder.decode(deltas[component], base: base, limits: limits)
+      target = try DeltaDecoder.decode(
+        deltas[component], base: base, limits: limits, assistant: assistant)
     } catch {
       throw Refusal(error, in: "the delta of \(name(of: component))")
     }

@@ -5,10 +5,8 @@ extension FieldMap {
   /// Beyond the file and beyond `byteLimit` nothing has a kind.
   package func fill(_ page: inout FieldPage, index: Int) {
     page.reset(index)
+    guard let layout, index >= 0, index < pageTotal else { return }
     let limit = min(bytes.count, Self.byteLimit)
-    guard let layout, index >= 0, index < (limit &+ Self.pageCount &- 1) / Self.pageCount else {
-      return
-    }
     let base = index &* Self.pageCount
     let window = base..<min(base &+ Self.pageCount, limit)
     var number = layout.firstExtent(endingAfter: base)
@@ -22,6 +20,11 @@ extension FieldMap {
     jumpTables.paint(&kinds, base: base)
     sparse.paint(&kinds, base: base)
     paintStarts(&kinds, base: base)
+  }
+
+  /// How many pages have kinds.
+  var pageTotal: Int {
+    (min(bytes.count, Self.byteLimit) &+ Self.pageCount &- 1) / Self.pageCount
   }
 
   /// The address of the jump table that has an entry at `offset`, or nil.

@@ -57,43 +57,8 @@ extension FieldMap {
   }
 }
 
-/// A linear sweep over the x86-64 instructions of a section.
-struct CodeSweep {
-  let range: Range<Int>
-  let address: UInt64
-  let layout: ElfLayout
-
-  /// Marks where instructions start, and gathers the addresses of read-only data that they take.
-  ///
-  /// An address is taken by `lea disp32(%rip), %r64`, that is by seven bytes: REX.W with any of R, X
-  /// and B (48 … 4F), 8D, a ModRM of which mod is 0 and rm 5, and the displacement.
-  func mark(
-    _ bytes: Span<UInt8>, _ bitmap: inout StartBitmap, _ taken: inout TakenAddresses
-  ) {
-    var constants = ConstantFinder(layout: layout)
-    let shapes = X86Shapes.shared
-    var start = range.lowerBound
-    while start < range.upperBound {
-      bitmap.insert(start)
-      let isInside = start <= range.upperBound &- X86Instruction.mostBytes
-      let head =
-        isInside ? bytes.littleEndian64(at: start) : UInt64(bytes.littleEndian32(at: start))
-      if start <= range.upperBound &- 7, head & 0xc7_fff8 == 0x05_8d48 {
-        let place = address &+ UInt64(start &- range.lowerBound)
-        let target = place &+ 7 &+ bytes.signed32(at: start &+ 3)
-        start &+= 7
-        if let offset = constants.offset(of: target) { taken.insert(offset) }
-      } else if isInside, let shape = shapes.number(head) {
-        start &+= shapes.count(shape)
-      } else {
-        start &+= X86Instruction(bytes, at: start, end: range.upperBound).count
-      }
-    }
-  }
-}
-
 /// Finds what of read-only data stands at an address, soonest in the section that was asked for before.
-private struct ConstantFinder {
+struct ConstantFinder {
   let layout: ElfLayout
   private var range: Range<Int> = 0..<0
   private var address: UInt64 = 0

@@ -25,10 +25,10 @@ package struct FieldMap: Sendable {
   /// `EM_X86_64`.
   static let machineX86: UInt16 = 62
 
-  /// Analyses a file.
+  /// Analyses a file; `assistant` does a part of it.
   ///
   /// - Complexity: O(n) in its length, and O(r log r) in the number of relocations.
-  package init(_ bytes: [UInt8]) {
+  package init(_ bytes: [UInt8], assistant: Assistant? = nil) {
     self.bytes = bytes
     let span = bytes.span
     layout = ElfLayout(span)
@@ -52,7 +52,7 @@ package struct FieldMap: Sendable {
         if layout.machine == Self.machineX86 {
           let address = layout.address(of: section)
           let sweep = CodeSweep(range: range, address: address, layout: layout)
-          sweep.mark(span, &bitmap, &taken)
+          sweep.mark(bytes, &bitmap, &taken, assistant: assistant)
         } else if let words {
           Self.markWords(span, section, layout, words, &bitmap, &taken)
         }

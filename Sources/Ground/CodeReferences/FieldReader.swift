@@ -20,6 +20,8 @@ public struct FieldReader: Sendable {
   @usableFromInline var partners: [Int16]
   /// Where a page is made.
   private var page = FieldPage()
+  /// Pages that somebody else makes.
+  private var ahead: PagesAhead?
   /// The section of the last address that was asked for: its bytes, and where they are loaded.
   private var range: Range<Int> = 0..<0
   private var address: UInt64 = 0
@@ -30,6 +32,13 @@ public struct FieldReader: Sendable {
     indices = Array(repeating: -1, count: Self.slotCount)
     kinds = Array(repeating: 0, count: Self.slotCount << 12)
     partners = Array(repeating: 0, count: Self.slotCount << 10)
+  }
+
+  /// Lets `assistant` make ahead the pages that reading `ranges` in this order takes.
+  package mutating func prepare(
+    for ranges: some Sequence<Range<Int>>, assistant: @escaping Assistant
+  ) {
+    ahead = PagesAhead(map, reading: ranges, assistant: assistant)
   }
 
   /// What the byte at `offset` is; `none` outside the file.
@@ -82,8 +91,9 @@ public struct FieldReader: Sendable {
   @inline(never) @usableFromInline
   mutating func load(_ index: Int, _ slot: Int) {
     loadCount &+= 1
-    map.fill(&page, index: index)
     indices[slot] = index
+    if ahead?.take(index, to: slot, &kinds, &partners) ?? false { return }
+    map.fill(&page, index: index)
     kinds.replaceSubrange(slot << 12..<(slot + 1) << 12, with: page.kinds)
     partners.replaceSubrange(slot << 10..<(slot + 1) << 10, with: page.partners)
   }

@@ -108,6 +108,13 @@ struct TakenAddresses {
     words[offset >> 8] |= 1 << UInt64(offset >> 2 & 63)
   }
 
+  /// Adds all of `other`, of as many bytes.
+  mutating func formUnion(_ other: TakenAddresses) {
+    for index in words.indices where index < other.words.count {
+      words[index] |= other.words[index]
+    }
+  }
+
   /// The first of the offsets from `offset`, a multiple of 4, on, or nil when that is not below `end`.
   func next(from offset: Int, below end: Int) -> Int? {
     guard offset >= 0 else { return nil }

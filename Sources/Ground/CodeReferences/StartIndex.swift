@@ -101,6 +101,13 @@ struct StartBitmap {
     words[offset >> 6] |= 1 << UInt64(offset & 63)
   }
 
+  /// Says that something begins wherever `other`, of as many bytes, says so.
+  mutating func formUnion(_ other: StartBitmap) {
+    for index in words.indices where index < other.words.count {
+      words[index] |= other.words[index]
+    }
+  }
+
   /// Says that something begins at each multiple of `stride` in `range` that has a whole record.
   mutating func insert(every stride: Int, in range: Range<Int>) {
     var offset = range.lowerBound

@@ -8,6 +8,7 @@ extension DeltaBody {
   ) throws(FormatError) {
     writeFrame(&output)
     rehearse(base)
+    plain.finishIndex()
     let byTarget = CoverOrder(covers)
     for unit in plan.units {
       if unit.isDerived, codeDerived(unit, base: base, truth: truth, output: &output) { continue }

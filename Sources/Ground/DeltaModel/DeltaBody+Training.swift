@@ -76,7 +76,7 @@ extension DeltaBody {
     var words = WordCode(machine: 183).map { WordModel(code: $0, bits: 10) }
     words?.bytes.start(prior[.words])
     let nothing: [UInt8] = []
-    var plain = PlainInsertModel(bits: 10, base: nothing.span, indexing: [])
+    var plain = PlainInsertModel(bits: 10, base: nothing, indexing: [])
     plain.bytes.start(prior[.newData])
     var heads = NumberModel(contexts: 1)
     heads.flags.start(prior[.heads])

@@ -52,13 +52,14 @@ package struct DeltaBody: ~Copyable {
   /// Returns what `delta`, of which `header` was read, yields from `base`.
   package static func decode(
     _ delta: [UInt8], base: [UInt8], header: DeltaHeader, without: DeltaAblation = [],
-    listener: (@Sendable (Int) -> Void)? = nil
+    listener: (@Sendable (Int) -> Void)? = nil, assistant: Assistant? = nil
   ) throws(FormatError) -> [UInt8] {
     var coder = BinaryCoder(decoding: delta, from: header.count)
     coder.without = without
     coder.listener = listener
     var body = try DeltaBody(
-      coder: coder, header: header, base: base, fields: FieldMap(base), known: nil)
+      coder: coder, header: header, base: base, fields: FieldMap(base, assistant: assistant),
+      known: nil, assistant: assistant)
     var output: [UInt8] = Array(repeating: 0, count: Int(header.targetSize))
     var bytes = output.mutableSpan
     // Nobody looks at the truth while decoding.
@@ -74,7 +75,7 @@ package struct DeltaBody: ~Copyable {
   init(
     coder given: consuming BinaryCoder, header: DeltaHeader, base: [UInt8],
     fields: FieldMap, known: (front: FrontMatter, covers: [Cover])?,
-    prior givenPrior: DeltaPrior? = nil, tableBits: Int? = nil
+    prior givenPrior: DeltaPrior? = nil, tableBits: Int? = nil, assistant: Assistant? = nil
   ) throws(FormatError) {
     let size = Int(header.targetSize)
     var coder = given
@@ -104,8 +105,9 @@ package struct DeltaBody: ~Copyable {
     copies = CopyModel(bits: bits + 1)
     let inserted = covers.reduce(size) { $0 - $1.count }
     plain = PlainInsertModel(
-      bits: bits + 1, base: base.span,
-      indexing: inserted > Self.indexedInserts ? Self.data(of: fields, base.count) : [])
+      bits: bits + 1, base: base,
+      indexing: inserted > Self.indexedInserts ? Self.data(of: fields, base.count) : [],
+      assistant: assistant)
     let knowsCode = !coder.without.contains(.codeModels)
     if knowsCode && front.layout?.machine == 62 {
       code = CodeInsertModel(bits: bits + 1)
@@ -116,6 +118,9 @@ package struct DeltaBody: ~Copyable {
       .map { WordModel(code: $0, bits: bits + 1) }
     predictor = FieldPredictor(
       map: map, reader: FieldReader(fields), base: base, without: coder.without)
+    if let assistant {
+      predictor.reader.prepare(for: covers.lazy.map { $0.base..<$0.baseEnd }, assistant: assistant)
+    }
     loadLimit =
       Self.pageLoads.besides + base.count / FieldMap.pageCount * Self.pageLoads.perPage
     self.front = front

@@ -17,7 +17,9 @@ struct PlainInsertModel: Sendable {
 
   var bytes = ByteModel(kinds: 128, inputs: 23)
   /// For a hash of five bytes where they were last seen: in the base, or behind it in the target.
-  private var places: [UInt32]
+  private var places: [UInt32] = []
+  /// The same as long as an assistant may be filling it.
+  private var indexing: Errand<[UInt32]>?
   private let shift: UInt64
   private let baseCount: Int
   private var match = 0
@@ -45,12 +47,29 @@ struct PlainInsertModel: Sendable {
     var diagonal = 0
   }
 
-  /// Indexes `ranges` of `base`; the table has 2^`bits` places.
-  init(bits: Int, base: Span<UInt8>, indexing ranges: [Range<Int>]) {
+  /// Indexes `ranges` of `base`, or lets `assistant` do it; the table has 2^`bits` places.
+  init(bits: Int, base: [UInt8], indexing ranges: [Range<Int>], assistant: Assistant? = nil) {
     shift = UInt64(64 - bits)
     baseCount = base.count
-    places = Array(repeating: 0, count: 1 << bits)
-    for range in ranges { Self.index(base, range, shift, &places) }
+    indexing = Errand.begin(ranges.isEmpty ? nil : assistant) {
+      Self.index(base.span, ranges, bits: bits)
+    }
+    if indexing == nil { places = Self.index(base.span, ranges, bits: bits) }
+  }
+
+  /// Waits for the index if an assistant makes it; nothing is coded before.
+  mutating func finishIndex() {
+    guard let errand = indexing else { return }
+    places = errand.finish()
+    indexing = nil
+  }
+
+  private static func index(
+    _ base: Span<UInt8>, _ ranges: [Range<Int>], bits: Int
+  ) -> [UInt32] {
+    var places = [UInt32](repeating: 0, count: 1 << bits)
+    for range in ranges { index(base, range, UInt64(64 - bits), &places) }
+    return places
   }
 
   private static func index(

@@ -53,7 +53,9 @@ struct DecodeCommand: ParsableCommand {
     var seconds: [Double] = []
     for _ in 0..<times {
       let start = ContinuousClock.now
-      let target = try DeltaDecoder.decode(delta, base: base)
+      let target = try AssistantThread.with("hitless-decode") { (thread) throws(FormatError) in
+        try DeltaDecoder.decode(delta, base: base, assistant: thread.begin)
+      }
       seconds.append((ContinuousClock.now - start) / .seconds(1))
       withExtendedLifetime(target) {}
     }

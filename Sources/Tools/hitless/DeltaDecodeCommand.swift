@@ -42,7 +42,11 @@ struct DeltaDecodeCommand: ReportsJSON {
     let target = try decoding { () throws(FormatError) in
       // The line goes before anything else is said, a refusal too.
       defer { Console.progress("decoding", 1) }
-      return try DeltaDecoder.decode(file.delta, base: old) { Console.progress("decoding", $0) }
+      return try AssistantThread.with("hitless-decode") { (thread) throws(FormatError) in
+        try DeltaDecoder.decode(
+          file.delta, base: old, progress: { Console.progress("decoding", $0) },
+          assistant: thread.begin)
+      }
     }
     let digest = SHA256Digest(of: target)
     guard digest.bytes == file.target.digest else {

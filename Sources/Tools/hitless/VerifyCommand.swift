@@ -3,6 +3,7 @@ internal import Bytes
 internal import Digests
 internal import ElfImage
 internal import PatchFormat
+internal import Platform
 internal import Refusal
 internal import Signing
 internal import Verification
@@ -64,7 +65,9 @@ extension VerifiedPatch {
   func checkedTarget(
     of number: Int, base: [UInt8], policy: LoadabilityPolicy
   ) throws(Refusal) -> (bytes: [UInt8], checks: [String]) {
-    let target = try target(of: number, base: base)
+    let target = try AssistantThread.with("hitless-decode") { (thread) throws(Refusal) in
+      try self.target(of: number, base: base, assistant: thread.begin)
+    }
     let line = "target: component \(number) yields \(target.count) bytes, SHA-256 as signed"
     _ = try checkImage(target, of: number, policy: policy)
     return (
