@@ -1,7 +1,9 @@
-import Agent
+import Platform
 import Refusal
 import TestSupport
 import Testing
+
+@testable import Agent
 
 @Suite("Life of a transaction")
 struct LifeTests {
@@ -172,6 +174,10 @@ struct LifeTests {
     _ = try agent.activate(number)
     #expect(!(try agent.rollback(number).isRepeated))
     #expect(try agent.rollback(number, because: .health).isRepeated)
+    // Not while somebody is about to put it in force again.
+    agent.state.withLock { $0.operation = "activate" }
+    expectRefusal(.busy) { _ = try agent.rollback(number) }
+    agent.state.withLock { $0.operation = nil }
     expectRefusal(.state) { _ = try agent.confirm(number) }
     _ = try agent.activate(number)
     #expect(!(try agent.confirm(number).isRepeated))

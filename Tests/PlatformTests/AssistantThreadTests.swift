@@ -68,7 +68,7 @@ struct AssistantThreadTests {
         throw Failure()
       }
     }
-    #expect(!threadNames().contains("assistant-throw"))
+    #expect(eventually { !threadNames().contains("assistant-throw") })
     #expect(!isDone.withLock { $0 })
   }
 

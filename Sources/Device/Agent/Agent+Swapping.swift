@@ -172,9 +172,14 @@ extension Agent {
     return .nothing
   }
 
-  /// Whether that is the newest transaction, and it stands there.
+  /// Whether that is the newest transaction, and it stands there, with nobody about to change that.
+  ///
+  /// One that is being activated again, or exercised, says 'rolled-back' until it has a view.
   private func hasCome(_ number: UInt64, to goal: TransactionState) -> Bool {
-    state.withLock { $0.transaction?.number == number && $0.transaction?.state == goal }
+    state.withLock { state in
+      state.operation == nil && state.transaction?.number == number
+        && state.transaction?.state == goal
+    }
   }
 
   /// Makes the active candidate stable: first on the device, for the next start, then here.

@@ -17,7 +17,8 @@ enum Leftovers {
   /// Lets SIGINT, SIGTERM and SIGHUP take all that away, and then end the program as they do.
   static func goWithProgram() {
     for number in [SIGINT, SIGTERM, SIGHUP] {
-      signal(number, SIG_IGN)
+      // Who ignores it, as under nohup, goes on doing so.
+      guard unsafe unsafeBitCast(signal(number, SIG_IGN), to: Int.self) != 1 else { continue }
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
       source.setEventHandler {
         for process in processes.withLock({ $0 }) { kill(process, SIGKILL) }
