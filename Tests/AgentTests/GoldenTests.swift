@@ -171,6 +171,20 @@ struct GoldenTests {
     #expect(agent.doctor().contains { $0.subject == "patches" && $0.isFine })
   }
 
+  /// Nobody was told again when everything was the damaged module's once more.
+  @Test func `when that candidate goes all the same there is another alarm, and only one`() throws {
+    let agent = try site.start()
+    defer { try? agent.close() }
+    let number = try agent.install(patch: try site.patch())
+    _ = try agent.activate(number)
+    try damage(try stable(agent))
+    for _ in 0..<2 { #expect(agent.checkGoldenImages() == 1) }
+    #expect(try site.auditKinds().filter { $0 == "alarm" }.count == 1)
+    try agent.rollback(number, because: .notConfirmed)
+    for _ in 0..<2 { #expect(agent.checkGoldenImages() == 1) }
+    #expect(try site.auditKinds().filter { $0 == "alarm" }.count == 2)
+  }
+
   @Test func `what there is to go back to is kept, however many candidates come and go`() throws {
     let agent = try site.start()
     defer { try? agent.close() }

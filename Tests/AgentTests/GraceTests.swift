@@ -186,11 +186,12 @@ extension GraceTests {
   /// Rolls candidates back until as many of them stay mapped as may.
   private func fill(_ agent: Agent) throws {
     let patch = try site.patch()
-    while agent.status().overdueGenerations < Agent.overdueGenerationLimit {
+    for _ in 0..<Agent.overdueGenerationLimit {
       let number = try agent.install(patch: patch)
       _ = try agent.activate(number)
       try agent.rollback(number)
     }
+    #expect(agent.status().overdueGenerations == Agent.overdueGenerationLimit)
   }
 }
 

@@ -290,6 +290,54 @@ struct GivingWayTests {
     let generations = try site.generations()
     #expect(generations.stable == oldest && generations.guarded == nil)
   }
+
+  /// A trial that began while the rollback before was writing its line was taken for one whose way back everybody had.
+  @Test func `only the way back whose grace period is over is safe to move records by`() throws {
+    let site = try site()
+    let agent = try site.start()
+    let number = try site.install()
+    let (domain, stable) = try #require(
+      agent.state.withLock { state in state.running.map { ($0.domain, $0.stable) } })
+    _ = try agent.activate(number, eagerRecords: 0)
+    // As the end of an earlier rollback has it.
+    let earlier = PublishedSwap(
+      domain, Publication(sequence: 1, publishNanoseconds: 0, startNanoseconds: 0), number,
+      "rolled-back")
+    let report = SwapReport(publishNanoseconds: 0, graceNanoseconds: 1, overdue: [])
+    agent.moveBack(number, by: earlier, after: report)
+    #expect(agent.state.withLock { $0.migration?.isBackSafe } == false)
+    // Nor is what an earlier way back was known to be kept for the next one.
+    agent.state.withLock { $0.migration?.isBackSafe = true }
+    let holder = try RecordHolder(7, of: site)
+    try agent.rollback(number)
+    #expect(agent.state.withLock { $0.migration?.isBackSafe } == false)
+    try holder.letGo()
+    #expect(agent.settleBack() && agent.status().stableGeneration == stable.number)
+  }
+
+  /// It waited for the end of that operation, however long, and then for the next one.
+  @Test func `a way back that somebody else has settled is not waited for any longer`() throws {
+    let site = try site()
+    let agent = try site.start()
+    let number = try site.install()
+    _ = try agent.activate(number, eagerRecords: 0)
+    let holder = try RecordHolder(7, of: site)
+    try agent.rollback(number)
+    agent.state.withLock { $0.operation = "install" }
+    let isOver = Monitor(false)
+    let settling = try SystemThread.start("test-settling") {
+      let isSettled = agent.settleBack()
+      isOver.withLock { $0 = isSettled }
+    }
+    try holder.letGo()
+    let early: Bool? = isOver.wait(until: .after(100_000_000)) { $0 ? true : nil }
+    #expect(early == nil && agent.isMigrating)
+    // As that operation does.
+    #expect(agent.settleBack(isOperation: true))
+    #expect(isOver.wait(until: .after(60_000_000_000)) { $0 ? true : nil } == true)
+    agent.state.withLock { $0.operation = nil }
+    settling.join()
+  }
 }
 
 /// A confirmation on a thread of its own.

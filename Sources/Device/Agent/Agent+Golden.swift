@@ -93,7 +93,12 @@ extension Agent {
     }
     let problem = withdraw(damaged: module, detail: place)
     reportOpening(of: keys, .hash, number)
-    guard isNew, let problem else { return }
+    guard let problem else { return }
+    // It is found again with each round; what has become of it meanwhile, as when the candidate went, is news.
+    let isNews = state.withLock {
+      $0.protection.alarms.updateValue(problem, forKey: ObjectIdentifier(module)) != problem
+    }
+    guard isNews else { return }
     note("alarm", number, "\(place) \(problem)", [("module", .string(module.facts.name))])
   }
 
@@ -101,7 +106,7 @@ extension Agent {
   private static let hopeless =
     "stays in force: there is nothing good to go back to; restart the host"
   private static let aside =
-    "stays what a rollback leads to: the candidate has everything, and is good; confirm it, or restart the host"
+    "stays what a rollback leads to: the candidate has everything, and is good; confirm it before its time is over, or restart the host"
 
   private static let damagePause: UInt64 = 1_000_000
 

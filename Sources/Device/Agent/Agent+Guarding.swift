@@ -192,7 +192,7 @@ extension Agent {
       if let goal { state.revert(to: goal, Transaction.Ending(reason: reason, detail: detail)) }
     }
     let report = finish(swap)
-    if let onTrial { finishRollback(of: onTrial, trial, after: report) }
+    if let onTrial { finishRollback(of: onTrial, trial, by: swap, after: report) }
     // Writing that line has made the journal try again, or another set was confirmed meanwhile.
     guard let problem, journal.isInDoubt || journal.confirmed.number == given else { return }
     note("reverted", swap.transaction, "the next start comes up on what was confirmed: \(problem)")
@@ -218,14 +218,15 @@ extension Agent {
   ///
   /// Nothing is held against it: nothing was found out about it.
   private func finishRollback(
-    of transaction: Transaction, _ trial: UInt64, after report: SwapReport
+    of transaction: Transaction, _ trial: UInt64, by swap: PublishedSwap,
+    after report: SwapReport
   ) {
     transaction.shadow?.run.waitUntilEnded()
     endTrial(trial)
     note(
       "rolled-back", transaction.number, Self.replacedOne.detail,
       [("reason", .string(Self.replacedOne.reason.rawValue))])
-    moveBack(transaction.number, after: report)
+    moveBack(transaction.number, by: swap, after: report)
   }
 
   /// Makes the set before the confirmed one what the next start comes up on; returns why that is not written.

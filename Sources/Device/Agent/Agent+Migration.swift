@@ -236,16 +236,21 @@ extension Agent {
     state.withLock { state in
       state.migration?.phase = .back
       state.migration?.wayBack = publication
+      state.migration?.isBackSafe = false
     }
     return publication
   }
 
   /// Moves every record back that the candidate has had, and then forgets the migration.
   ///
-  /// `report` is that of the way back: as long as a worker may not have taken it up, records may go forward.
-  func moveBack(_ number: UInt64, after report: SwapReport) {
+  /// `swap` is the way back, and `report` its: as long as a worker may not have taken it up, records may go forward.
+  func moveBack(_ number: UInt64, by swap: PublishedSwap, after report: SwapReport) {
     if report.graceNanoseconds != nil {
-      state.withLock { $0.migration?.isBackSafe = true }
+      state.withLock { state in
+        // Somebody may have settled it, and begun another, since the grace period was over.
+        guard state.migration?.wayBack?.sequence == swap.publication.sequence else { return }
+        state.migration?.isBackSafe = true
+      }
       guard !settleBack() else { return }
     }
     note(
@@ -269,8 +274,13 @@ extension Agent {
       switch migrationWriter.withLock({ _ in settleBackAlone(isOperation: isOperation) }) {
       case .over: return true
       case .left: return false
-      case .hindered:
-        _ = state.wait(until: .after(.max)) { $0.operation == nil || $0.isClosed ? true : nil }
+      case .hindered(let migration):
+        // That one may settle it itself, and begin another.
+        let isSettled = state.wait(until: .after(.max)) { state -> Bool? in
+          if state.migration?.migration !== migration { return true }
+          return state.operation == nil || state.isClosed ? false : nil
+        }
+        if isSettled == true { return true }
         if state.withLock({ $0.isClosed }) { return false }
       }
     }
@@ -281,8 +291,8 @@ extension Agent {
     case over
     /// Records are left, or there is no memory for a view.
     case left
-    /// No record is left, and something else is being done with views.
-    case hindered
+    /// No record of it is left, and something else is being done with views.
+    case hindered(Migration)
   }
 
   private func settleBackAlone(isOperation: Bool) -> WayBack {
@@ -303,7 +313,7 @@ extension Agent {
         state.operation = "settle"
         return true
       }
-      guard isFree else { return .hindered }
+      guard isFree else { return .hindered(migration) }
     }
     let publication = publishSettled(migration, in: domain)
     if !isOperation { state.withLock { $0.operation = nil } }

@@ -39,8 +39,11 @@ package struct AgentStatus: Sendable {
 extension Agent {
   /// What the agent is doing; never blocks for long.
   package func status() -> AgentStatus {
-    state.withLock { state in
+    // Asked outside: to answer may give memory back.
+    let overdue = state.withLock { $0.running?.domain }?.overdueGenerationCount ?? 0
+    return state.withLock { state in
       var status = AgentStatus()
+      status.overdueGenerations = overdue
       status.slotCount = state.slots.count
       status.counters = state.counters
       status.lastSwap = state.lastSwap
@@ -52,7 +55,6 @@ extension Agent {
       if let running = state.running {
         status.workerCount = running.domain.workerCount
         status.stableGeneration = running.stable.number
-        status.overdueGenerations = running.domain.overdueGenerationCount
       }
       if let transaction = state.transaction {
         status.transaction = transaction.number

@@ -165,7 +165,7 @@ extension Agent {
         if let source = reason.source { reportOpening(of: opened, source, number) }
       }
       let report = finish(swap)
-      moveBack(number, after: report)
+      moveBack(number, by: swap, after: report)
       return report
     }
     note("rolled-back", number, detail, [("reason", .string(reason.rawValue))])

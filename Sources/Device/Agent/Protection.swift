@@ -44,6 +44,8 @@ struct Protection: Sendable {
   var loadFailureCount: UInt64 = 0
   /// Modules in whose memory something has changed; never put in force again.
   var damaged: [StagedModule] = []
+  /// What was said last of those of them that are no way out, so that it is said once.
+  var alarms: [ObjectIdentifier: String] = [:]
 
   init(
     _ rules: BreakerRules = BreakerRules(), _ loadRules: LoadRules = LoadRules(),

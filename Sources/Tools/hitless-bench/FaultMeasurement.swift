@@ -17,6 +17,7 @@ struct FaultMeasurement: Sendable {
   private static let faultsByKind = 200
   /// How many times as many rounds there may be until one counts.
   private static let patience = 20
+
   /// Measures all combinations, one after the other.
   func run() throws(Refusal) -> FaultFigures {
     guard path_map_empty_file() == 0 else {
