@@ -196,12 +196,20 @@ struct BreakerTests {
     }
   }
 
+  private func hasUnansweredFault(_ agent: Agent) -> Bool {
+    let found = agent.state.withLock { ($0.transaction?.generation, $0.running?.domain) }
+    guard let generation = found.0, let domain = found.1 else { return false }
+    return agent.hasFault(generation, in: domain)
+  }
+
   private func expectRollback(
     _ node: GuardedNode, _ count: UInt64, _ location: SourceLocation = #_sourceLocation
   ) {
     let isOver = eventually(within: 60) {
       let status = node.agent.status()
+      // What another worker has reported counts against the next time in force until it was answered.
       return status.counters.rollbacks == count && status.transactionState == .rolledBack
+        && !hasUnansweredFault(node.agent)
     }
     #expect(isOver, "\(node.agent.status())", sourceLocation: location)
   }
