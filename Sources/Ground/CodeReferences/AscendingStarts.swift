@@ -32,6 +32,9 @@ package struct AscendingStarts: Sendable {
     self.counts = (counts.isEmpty ? [0] : counts) + [Int32(truncatingIfNeeded: starts.count)]
   }
 
+  /// The start of this index, which there must be.
+  subscript(index: Int) -> UInt64 { starts[index] }
+
   /// The index of the last start that is not above `place`, or -1.
   ///
   /// - Complexity: O(log n), and O(1) where starts are spread.

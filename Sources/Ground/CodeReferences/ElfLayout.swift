@@ -183,6 +183,15 @@ package final class ElfLayout: Sendable {
     return addressSections[last]
   }
 
+  /// The addresses around this one that the same section owns, and the section; nil when none does.
+  ///
+  /// - Complexity: O(log n).
+  func ownedAddresses(around address: UInt64) -> (addresses: Range<UInt64>, section: Int)? {
+    let last = addressStarts.last(atOrBelow: address)
+    guard last >= 0, address < addressEnds[last] else { return nil }
+    return (addressStarts[last]..<addressEnds[last], addressSections[last])
+  }
+
   /// The address of the first byte of a section: in a relocatable file its offset in the file.
   package func address(of section: Int) -> UInt64 {
     guard sections.indices.contains(section) else { return 0 }

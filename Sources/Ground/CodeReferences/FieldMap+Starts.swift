@@ -58,27 +58,37 @@ extension FieldMap {
 }
 
 /// Finds what of read-only data stands at an address, soonest in the section that was asked for before.
+///
+/// What was asked for before makes no difference to the answer, so that two may share the questions.
 struct ConstantFinder {
   let layout: ElfLayout
-  private var range: Range<Int> = 0..<0
-  private var address: UInt64 = 0
+  /// Addresses of read-only data that one section owns, and where in the file the first of them is.
+  private var addresses: Range<UInt64> = 0..<0
+  private var start = 0
 
   init(layout: ElfLayout) { self.layout = layout }
 
   /// The offset in the file of what is at `target`, or nil; both are multiples of 4.
   @inline(__always)
   mutating func offset(of target: UInt64) -> Int? {
-    if target &- address >= UInt64(range.count) { (range, address) = section(at: target) }
-    guard target &- address < UInt64(range.count), target & 3 == 0 else { return nil }
-    let offset = range.lowerBound &+ Int(target &- address)
+    if !addresses.contains(target) { look(at: target) }
+    guard addresses.contains(target), target & 3 == 0 else { return nil }
+    let offset = start &+ Int(target &- addresses.lowerBound)
     return offset & 3 == 0 ? offset : nil
   }
 
-  /// The read-only data at the address; empty when there is none.
-  private func section(at target: UInt64) -> (Range<Int>, UInt64) {
-    guard let section = layout.section(atAddress: target), layout.role(section) == .readOnly else {
-      return (0..<0, 0)
-    }
-    return (FieldMap.fieldRange(section, of: layout), layout.address(of: section))
+  /// Takes the read-only data at the address; none when there is none.
+  private mutating func look(at target: UInt64) {
+    (addresses, start) = (0..<0, 0)
+    guard let (owned, section) = layout.ownedAddresses(around: target),
+      layout.role(section) == .readOnly
+    else { return }
+    // Where sections overlap, the first bytes of one may be another's.
+    let range = FieldMap.fieldRange(section, of: layout)
+    let before = owned.lowerBound &- layout.address(of: section)
+    guard before < UInt64(range.count) else { return }
+    let end = min(owned.upperBound, layout.address(of: section) &+ UInt64(range.count))
+    addresses = owned.lowerBound..<end
+    start = range.lowerBound &+ Int(before)
   }
 }
