@@ -116,18 +116,12 @@ extension Agent {
   /// The same for a fault of which nothing is known but that there was one, because the report before had not
   /// been read: the worker has opened the breaker all the same.
   private func answerForUnreported() {
-    let found = state.withLock { state -> (Transaction, SwapDomain)? in
-      guard let running = state.running, let transaction = state.transaction,
-        transaction.state == .active, transaction.generation.breaker.isOpen,
-        !transaction.isTakenOut,
-        !transaction.modules.contains(where: { state.protection.isDamaged($0) })
-      else { return nil }
-      return (transaction, running.domain)
-    }
+    // What goes on opens and closes breakers itself, and leaves no candidate behind that is half withdrawn.
+    let suspicion = state.wait(until: .after(.max)) { $0.suspicion }
     // A report that has come meanwhile is answered for as such: the worker wakes this thread once more.
-    guard let (transaction, domain) = found, !hasFault(transaction.generation, in: domain) else {
-      return
-    }
+    guard case .candidate(let transaction, let domain) = suspicion,
+      !hasFault(transaction.generation, in: domain)
+    else { return }
     state.withLock { state in
       state.counters.faults += 1
       state.metrics.countFault("unreported")
@@ -260,6 +254,22 @@ extension Agent.Running {
 }
 
 extension Agent.State {
+  /// Who may have faulted without a report.
+  fileprivate enum Suspicion {
+    case nobody
+    case candidate(Transaction, SwapDomain)
+  }
+
+  /// The candidate, if it is in force with its breaker open and nobody but a worker can have opened that; nil where
+  /// that cannot be told before the operation that goes on has ended.
+  fileprivate var suspicion: Suspicion? {
+    guard !isClosed, let running, let transaction, transaction.state == .active,
+      transaction.generation.breaker.isOpen, !transaction.isTakenOut,
+      !transaction.modules.contains(where: { protection.isDamaged($0) })
+    else { return .nobody }
+    return operation == nil ? .candidate(transaction, running.domain) : nil
+  }
+
   /// What is to be done about a generation that has faulted.
   fileprivate enum Withdrawal {
     case settled
