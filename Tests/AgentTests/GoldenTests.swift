@@ -70,6 +70,27 @@ struct GoldenTests {
     #expect(module.golden.byteCount == bytes && bytes > 0)
   }
 
+  /// It is in force every other turn, though its transaction is only staged.
+  @Test(arguments: [true, false])
+  func `an exercise ends when a module that it puts in force has changed`(
+    isCandidate: Bool
+  ) throws {
+    let agent = try site.start()
+    defer { try? agent.close() }
+    let worker = try TestWorker(agent)
+    let number = try agent.install(patch: try site.patch())
+    let order = try Order {
+      try agent.exercise(number, count: 1000, intervalNanoseconds: 600_000_000_000)
+    }
+    #expect(eventually { worker.results == [32, 31] })
+    try damage(try isCandidate ? candidate(agent) : stable(agent), .constants)
+    #expect(agent.checkGoldenImages() == 1)
+    #expect(try order.get().swaps == 2)
+    #expect(eventually { worker.results == [31, 31] })
+    #expect(agent.status().transactionState == .staged)
+    worker.stop()
+  }
+
   @Test(arguments: Place.allCases)
   func `a candidate on trial that changes in memory is rolled back, and not tried again`(
     place: Place

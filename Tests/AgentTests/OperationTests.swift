@@ -46,6 +46,32 @@ struct ExerciseTests {
     try agent.close()
   }
 
+  /// Whoever asked for it may be gone.
+  @Test func `an exercise of what is only staged ends with the time to confirm, too`() throws {
+    site.options.confirmTimeout = 3_000_000_000
+    let agent = try site.start()
+    let worker = try TestWorker(agent)
+    let number = try agent.install(patch: try site.patch())
+    let report = try agent.exercise(number, count: 100_000, intervalNanoseconds: 600_000_000_000)
+    #expect(report.swaps == 2)
+    #expect(agent.status().transactionState == .staged)
+    #expect(eventually { worker.results == [31, 31] })
+    worker.stop()
+    try agent.close()
+  }
+
+  @Test func `an order without a transaction is refused, and that is written down`() throws {
+    site.options.controlSocket = site.directory.path("agent.sock")
+    let agent = try site.start()
+    let client = try ControlClient(path: site.directory.path("agent.sock"))
+    for verb in ["activate", "confirm", "rollback", "exercise"] {
+      #expect(throws: Refusal.self) { try client.ask(ControlRequest(verb, [:])) }
+    }
+    #expect(agent.status().counters.refusals == 4)
+    #expect(try site.auditKinds().filter { $0 == "refused" }.count == 4)
+    try agent.close()
+  }
+
   @Test func `the end of the time to confirm does not wait for an exercise's next swap`() throws {
     site.options.confirmTimeout = 10_000_000_000
     let agent = try site.start()

@@ -96,6 +96,8 @@ final class Host {
     options.breaker.wait = (UInt64(arguments[6]) ?? 0) * 1_000_000
     // Announced calls take their time, and so may whoever else uses this machine.
     options.probeTimeout = 100_000_000_000
+    // Where every call is tried, a life that begins after early ends is begun for hours.
+    options.earlyEndWindow = 86_400_000_000_000
     options.guarding.batchBudget = 10_000_000_000
     if arguments[1] == "always" { options.guarding.mode = .always }
     let agent = try Agent(options)

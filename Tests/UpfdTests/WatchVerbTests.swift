@@ -29,6 +29,33 @@ extension RunningTests {
     #expect(lost.status != 0 && lost.errors.contains("not running any more"), "\(lost.errors)")
   }
 
+  @Test func `lines of watch go on with the upfd that comes after one that has died`() throws {
+    let directory = try TemporaryDirectory()
+    let socket = directory.path("agent")
+    var daemon: RunningDaemon? = try RunningDaemon("127.77.0.14", more: ["--control", socket])
+    defer { daemon?.kill() }
+    let lines = try directory.write("lines", [])
+    let watching = Process()
+    watching.executableURL = URL(fileURLWithPath: try BuiltProduct.path("hitless"))
+    watching.arguments = ["agent", "--socket", socket, "watch", "--after", "0", "--events", "4"]
+    watching.standardInput = FileHandle.nullDevice
+    watching.standardOutput = FileHandle(forWritingAtPath: lines)
+    watching.standardError = watching.standardOutput
+    try watching.run()
+    defer { kill(watching.processIdentifier, SIGKILL) }
+    func count(_ word: String) -> Int {
+      let text = String(decoding: (try? directory.bytes("lines")) ?? [], as: UTF8.self)
+      return text.components(separatedBy: " \(word): ").count - 1
+    }
+    #expect(eventually { count("started") == 1 })
+    daemon?.die()
+    daemon = nil
+    daemon = try RunningDaemon("127.77.0.14", more: ["--control", socket])
+    #expect(eventually { !watching.isRunning })
+    #expect(watching.terminationStatus == 0)
+    #expect(count("opened") == 2 && count("started") == 2)
+  }
+
   private func watching(
     _ hitless: String, _ socket: String, seconds: Int, in directory: TemporaryDirectory
   ) throws -> String {

@@ -121,12 +121,23 @@ extension Agent {
       "confirm_within_ns": remaining.map { .unsigned($0) } ?? .null,
       "auto_confirm": .bool(transaction?.rollout?.plan.confirmsByItself ?? false),
       "in_shadow": .bool(transaction?.shadow.map { !$0.isOver } ?? false),
+      "rollback": transaction?.ending.map {
+        .named(["reason": .text($0.reason.rawValue), "detail": .text($0.detail)])
+      } ?? .null,
     ]
   }
 
   /// The transaction that a request names, or the one there is.
   private func transaction(_ request: ControlRequest) throws(Refusal) -> UInt64 {
-    guard let named = request.arguments["transaction"] else { return try currentTransaction() }
+    guard let named = request.arguments["transaction"] else {
+      do throws(Refusal) {
+        return try currentTransaction()
+      } catch {
+        // Asked outside of any operation, which would write it down.
+        noteRefusal(of: request.verb, 0, error)
+        throw error
+      }
+    }
     guard let number = named.unsignedValue else {
       throw Refusal(.usage, "a transaction is named by its number")
     }

@@ -35,7 +35,9 @@ extension Agent {
   /// The candidate must be staged, active or rolled back; afterwards it stands where it stood. Each
   /// swap waits for its grace period, and the next one for `intervalNanoseconds`. One audit line before
   /// and one after, not one per swap. Where a view that would bring it there cannot be made, the transaction is
-  /// rolled back, as soon as one can.
+  /// rolled back, as soon as one can. It ends before its time when something has to be taken out of force, when
+  /// patches are frozen, and when the time to confirm is over: for a candidate that is not active, `confirmTimeout`
+  /// from the beginning.
   package func exercise(
     _ number: UInt64, count: UInt64, intervalNanoseconds: UInt64
   ) throws(Refusal) -> ExerciseReport {
@@ -119,15 +121,16 @@ extension Agent {
     _ transaction: Transaction, _ running: Running, _ count: UInt64, _ interval: UInt64,
     _ measured: inout Measured
   ) throws(Refusal) {
+    let end = (transaction.state == .active ? transaction.confirmBy : options.confirmBy)
+      .map { Deadline.at($0) }
     for index in 0..<(count + count % 2) {
       let toCandidate = (index % 2 == 0) == (transaction.state != .active)
       let publication = try turn(to: toCandidate ? transaction : nil, running)
       measured.add(
         publication, running.domain.waitForGrace(publication, timeout: options.graceTimeout))
-      if isExerciseOver(index) { return }
+      if isExerciseOver(index, end) { return }
       if interval > 0 {
-        let confirmBy = transaction.confirmBy.map { Deadline.at($0) }
-        let pause = min(interval, confirmBy?.remaining ?? .max)
+        let pause = min(interval, end?.remaining ?? .max)
         _ = state.wait(until: .after(pause)) { $0.endsExercise ? true : nil }
       }
     }
@@ -160,20 +163,23 @@ extension Agent {
       stable: running.stable, candidate: candidate.generation, deadline: candidate.confirmBy ?? 0)
   }
 
-  /// Whether an exercise ends early: the agent closes, the candidate was not confirmed in time, or it has faulted.
+  /// Whether an exercise ends early: its time is over, or one of the reasons of `endsExercise`.
   ///
   /// Only after a pair of swaps, so that the candidate stands where it stood.
-  private func isExerciseOver(_ index: UInt64) -> Bool {
+  private func isExerciseOver(_ index: UInt64, _ end: Deadline?) -> Bool {
     guard index % 2 == 1 else { return false }
-    return state.withLock { $0.endsExercise }
+    return end?.hasPassed ?? false || state.withLock { $0.endsExercise }
   }
 }
 
 extension Agent.State {
   /// Whether an exercise has to end, and nobody waits for the next swap: the candidate in force goes out at once.
+  ///
+  /// The agent closes, the candidate has failed or is frozen, or something else has to be taken out of force: code that
+  /// was confirmed has faulted, or memory has changed.
   fileprivate var endsExercise: Bool {
-    isClosed || transaction?.confirmBy.map { Deadline.at($0).hasPassed } ?? false
-      || transaction?.faults ?? 0 > 0 || transaction?.generation.breaker.isOpen ?? false
+    isClosed || withdrawals > 0 || transaction?.faults ?? 0 > 0
+      || transaction?.generation.breaker.isOpen ?? false
       || protection.isFrozen(transaction?.changedModules ?? [])
   }
 

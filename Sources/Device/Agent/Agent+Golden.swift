@@ -112,6 +112,8 @@ extension Agent {
 
   /// Goes back to what is good; returns what is wrong where that cannot be done.
   private func withdraw(damaged module: StagedModule, detail: String) -> String? {
+    state.withLock { $0.withdrawals += 1 }
+    defer { state.withLock { $0.withdrawals -= 1 } }
     while true {
       let step = state.wait(until: .after(.max)) { $0.recovery(from: module) }
       do throws(Refusal) {
@@ -172,7 +174,7 @@ extension Agent.State {
     let key = BreakerTable.Key(patch: patch, module: module.facts.name)
     let event = BreakerEvent(.hash, at: MonotonicClock.now)
     let hasOpened = protection.breakers.fail(key, event, protection.rules(of: key.module))
-    if let transaction, transaction.state == .active { transaction.generation.breaker.open() }
+    if let transaction, mayServeCandidate { transaction.generation.breaker.open() }
     return (true, number, hasOpened ? [key] : [])
   }
 

@@ -139,6 +139,8 @@ extension Agent {
     _ generation: UInt64, because reason: RollbackReason, detail: String,
     for fault: GuardFault? = nil
   ) {
+    state.withLock { $0.withdrawals += 1 }
+    defer { state.withLock { $0.withdrawals -= 1 } }
     while true {
       // Late, but never in the middle of something else; what that is may settle it as well.
       let step = state.wait(until: .after(.max)) { $0.withdrawal(of: generation, for: fault) }
@@ -227,15 +229,8 @@ extension Agent {
   ///
   /// As a start does that gives a set up: its patch may be tried again, an older one may not.
   private func abandonConfirmed() -> Refusal? {
-    let given = journal.confirmed.number
     do throws(Refusal) {
-      do throws(Refusal) {
-        _ = try journal.fallBack()
-      } catch {
-        // Not given up here either: the set before could not be read, which may have been for a moment.
-        guard journal.confirmed.number == given else { throw error }
-        _ = try journal.fallBack()
-      }
+      try giveUpConfirmed()
       // What this cannot write is clear from the set.
       try? journal.settleTrial(at: .now)
       return nil

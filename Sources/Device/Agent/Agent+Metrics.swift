@@ -118,7 +118,8 @@ struct MetricSnapshot {
   /// Results, rollbacks, faults.
   var transactions: [MetricFamily] {
     var results = MetricFamily(
-      "hitless_transactions_total", .counter, "Transactions by what became of them.")
+      "hitless_transactions_total", .counter,
+      "Ends of candidates by result, and refused patches; one that is tried again ends again.")
     for result in AgentMetrics.Result.allCases {
       results.add([("result", result.rawValue)], .number(metrics.results[result] ?? 0))
     }
@@ -139,7 +140,8 @@ struct MetricSnapshot {
   private var counts: [MetricFamily] {
     [
       MetricFamily(
-        "hitless_activations_total", .counter, "Candidates that were put in force.",
+        "hitless_activations_total", .counter,
+        "Times that a candidate was put in force, or in shadow.",
         .number(counters.activations)),
       MetricFamily(
         "hitless_refusals_total", .counter, "Requests that were refused, of every kind.",

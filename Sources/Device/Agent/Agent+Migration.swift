@@ -253,6 +253,8 @@ extension Agent {
       }
       guard !settleBack() else { return }
     }
+    // A worker that is late has no records to keep from anybody where none have moved.
+    guard state.withLock({ $0.migration?.phase == .back }) else { return }
     note(
       "overdue", number,
       "not all records are back in stable's layout; they are moved as they are needed")

@@ -85,7 +85,7 @@ extension Agent {
       [("confirmed", .unsigned(number))])
     let problem: Refusal?
     do throws(Refusal) {
-      _ = try journal.fallBack()
+      try giveUpConfirmed()
       problem = nil
     } catch {
       problem = error
@@ -106,6 +106,20 @@ extension Agent {
         ("patch", patch.map { .string($0) } ?? .null),
       ])
     return true
+  }
+
+  /// Makes the set before the confirmed one the confirmed one.
+  ///
+  /// Throws as `Journal.fallBack` does, which is asked twice: that the set before could not be read may have been for
+  /// a moment.
+  func giveUpConfirmed() throws(Refusal) {
+    let given = journal.confirmed.number
+    do throws(Refusal) {
+      _ = try journal.fallBack()
+    } catch {
+      guard journal.confirmed.number == given else { throw error }
+      _ = try journal.fallBack()
+    }
   }
 
   private func json(_ nanoseconds: UInt64?) -> JSON { nanoseconds.map { .unsigned($0) } ?? .null }

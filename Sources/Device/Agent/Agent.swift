@@ -63,6 +63,8 @@ package final class Agent: Sendable {
     var lastFault: FaultReport?
     /// How many want to go back, and wait until a confirmation has ended that waits for records.
     var interrupters = 0
+    /// How many have something to take out of force, and wait for the operation to end.
+    var withdrawals = 0
     /// Whether the thread lives that answers for faults.
     var isAnswering = false
     var throttle = RefusalThrottle()

@@ -49,10 +49,7 @@ package final class Journal: Sendable {
     let trusted = try Self.record(JournalContents.trustName, in: root) {
       bytes throws(FormatError) in try TrustedState(parsing: bytes)
     }
-    // Of use to judge the last run by, and no more: a damaged one must not stop a start.
-    let lastRun = try? Self.record(JournalContents.runName, in: root) {
-      bytes throws(FormatError) in try RunRecord(parsing: bytes)
-    }
+    let lastRun = Self.lastRun(in: root)
     // A crash may have come after `confirmed` and before `trust` was replaced.
     var believed = trusted ?? TrustedState()
     believed.ratchet(confirmed?.accepted ?? [:])
@@ -60,6 +57,23 @@ package final class Journal: Sendable {
       JournalContents(
         root: root, objects: objects, audit: audit, confirmed: confirmed ?? ConfirmedSet(),
         trusted: believed, lastRun: lastRun))
+  }
+
+  /// The record of the last run, nil when there is none to be had.
+  ///
+  /// Of use to judge the last run by, and no more: a damaged one must not stop a start. Without it nobody gives up a
+  /// set that has ended its host again and again, so what may have failed for a moment is tried twice.
+  private static func lastRun(in root: borrowing Directory) -> RunRecord? {
+    for _ in 0..<2 {
+      do throws(Refusal) {
+        return try record(JournalContents.runName, in: root) {
+          bytes throws(FormatError) in try RunRecord(parsing: bytes)
+        }
+      } catch {
+        continue
+      }
+    }
+    return nil
   }
 
   deinit { close() }

@@ -55,9 +55,13 @@ package struct FileDescriptor: ~Copyable, Sendable {
   }
 
   /// Reads from the current position to the end, but at most `limit` bytes.
-  package borrowing func read(upTo limit: Int, from subject: String) throws(SystemError) -> [UInt8]
-  {
+  ///
+  /// Takes no more memory than what is read where that is as much as `expected`.
+  package borrowing func read(
+    upTo limit: Int, expecting expected: Int = 0, from subject: String
+  ) throws(SystemError) -> [UInt8] {
     var bytes: [UInt8] = []
+    bytes.reserveCapacity(min(limit, expected))
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
     while bytes.count < limit {
       let wanted = min(chunk.count, limit - bytes.count)

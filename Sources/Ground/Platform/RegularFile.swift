@@ -21,7 +21,7 @@ package enum RegularFile {
       let size = Int(status.st_size)
       guard size <= limit else { throw SystemError("read", EFBIG, path) }
       // One byte more than the cap shows a file that grew meanwhile.
-      let bytes = try file.read(upTo: limit + 1, from: path)
+      let bytes = try file.read(upTo: limit + 1, expecting: size, from: path)
       guard bytes.count <= limit else { throw SystemError("read", EFBIG, path) }
       return bytes
     } catch {

@@ -45,7 +45,11 @@ protocol AgentVerb: ReportsJSON {
 
 extension AgentVerb {
   /// Connects to the agent that the command line or the environment names.
-  func connect() throws(Refusal) -> ControlClient {
+  ///
+  /// `timeout` is how long an answer may take, in nanoseconds.
+  func connect(
+    timeout: UInt64 = ControlClient.defaultTimeout
+  ) throws(Refusal) -> ControlClient {
     let named =
       connection.socket ?? parent.connection.socket
       ?? ProcessInfo.processInfo.environment["HITLESS_SOCKET"]
@@ -54,16 +58,22 @@ extension AgentVerb {
         .usage, "no control socket was named",
         hint: "say 'hitless agent --socket PATH …' or set HITLESS_SOCKET")
     }
-    return try ControlClient(path: path)
+    return try ControlClient(path: path, timeout: timeout)
   }
 
-  /// Asks, and prints the answer as JSON or in the lines that `lines` makes of it.
+  /// Asks, and prints the answer as JSON or in the lines that `lines` makes of it; returns it.
+  @discardableResult
   func show(
-    _ request: ControlRequest, _ lines: ([String: CBOR]) -> [String]
-  ) throws(Refusal) {
-    let answer = try connect().ask(request)
-    if json { return try Console.print(CBOR.named(answer).json) }
-    for line in lines(answer) { try Console.print(line) }
+    _ request: ControlRequest, within timeout: UInt64 = ControlClient.defaultTimeout,
+    _ lines: ([String: CBOR]) -> [String]
+  ) throws(Refusal) -> [String: CBOR] {
+    let answer = try connect(timeout: timeout).ask(request)
+    if json {
+      try Console.print(CBOR.named(answer).json)
+    } else {
+      for line in lines(answer) { try Console.print(line) }
+    }
+    return answer
   }
 }
 

@@ -15,6 +15,7 @@ enum AgentReport {
       lines.append("transaction: none")
     }
     if let line = migration(answer) { lines.append(line) }
+    if let operation = answer["operation"]?.textValue { lines.append("operation: \(operation)") }
     let workers = answer["workers"]?.arrayValue ?? []
     lines.append("workers: \(workers.count)")
     for worker in workers.compactMap(\.namedValue) { lines.append("  \(describe(worker: worker))") }
@@ -113,6 +114,9 @@ enum AgentReport {
     if answer["state"] == .text("active") {
       lines.append(deadline(answer["confirm_within_ns"]?.unsignedValue, answer))
     }
+    if let ending = answer["rollback"]?.namedValue, answer["state"] == .text("rolled-back") {
+      lines.append("because: \(text(ending["reason"])), \(text(ending["detail"]))")
+    }
     return lines
   }
 
@@ -133,7 +137,8 @@ enum AgentReport {
     }
   }
 
-  static func exercised(_ answer: [String: CBOR]) -> [String] {
+  static func exercised(_ answer: [String: CBOR], of count: UInt64) -> [String] {
+    let isWhole = answer["swaps"]?.unsignedValue ?? 0 >= count
     func quantiles(_ item: CBOR?) -> String {
       let values = item?.namedValue ?? [:]
       return ["min", "p50", "p99", "p999", "max"].map {
@@ -141,7 +146,8 @@ enum AgentReport {
       }.joined(separator: ", ")
     }
     return [
-      "swaps: \(text(answer["swaps"])), grace periods overdue: \(text(answer["overdue"]))",
+      "swaps: \(text(answer["swaps"])), grace periods overdue: \(text(answer["overdue"]))"
+        + (isWhole ? "" : "; ended before its time: 'hitless agent watch --after 0' tells why"),
       "publish: \(quantiles(answer["publish_ns"]))", "grace: \(quantiles(answer["grace_ns"]))",
     ]
   }

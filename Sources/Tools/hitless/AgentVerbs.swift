@@ -87,7 +87,11 @@ struct AgentActivateCommand: AgentVerb {
     var arguments = choice.arguments.merging(rollout.arguments) { $1 }
       .merging(shadow.arguments) { $1 }
     if let eagerRecords { arguments["eager_records"] = .unsigned(eagerRecords) }
-    try show(ControlRequest("activate", arguments), AgentReport.swapped)
+    let answer = try show(ControlRequest("activate", arguments), AgentReport.swapped)
+    // It was in force, and is not any more: a script must not take that for success.
+    if answer["state"] == .text("rolled-back") {
+      throw ExitCode(RefusalClass.health.rawValue)
+    }
   }
 }
 
@@ -155,7 +159,9 @@ struct AgentExerciseCommand: AgentVerb {
     abstract: "Alternate between stable and the candidate many times, under the load there is.",
     discussion: """
       A soak test of the swap itself: each swap waits for its grace period. Afterwards the candidate \
-      stands where it stood.
+      stands where it stood. It ends before its time, with exit code 70, when the candidate fails, when \
+      patches are frozen, and when the time to confirm a candidate is over (ten minutes, unless the host \
+      has set another).
       """)
 
   @Option(help: "How many swaps.") var count: UInt64 = 1000
@@ -175,6 +181,10 @@ struct AgentExerciseCommand: AgentVerb {
     var arguments = choice.arguments
     arguments["count"] = .unsigned(count)
     arguments["interval_ns"] = .unsigned(UInt64(interval * 1_000_000))
-    try show(ControlRequest("exercise", arguments), AgentReport.exercised)
+    // The agent ends it in time.
+    let answer = try show(ControlRequest("exercise", arguments), within: .max) {
+      AgentReport.exercised($0, of: count)
+    }
+    if answer["swaps"]?.unsignedValue ?? 0 < count { throw ExitCode(RefusalClass.health.rawValue) }
   }
 }

@@ -40,17 +40,45 @@ struct AgentWatchCommand: AgentVerb {
   }
 
   private func runLines() throws(Refusal) {
-    let client = try connect()
-    var next: [String: CBOR]? = try client.ask(
-      ControlRequest("watch", after.map { ["after": .unsigned($0)] } ?? [:]))
+    // An agent that is not there now is an error; one that goes away later is waited for.
+    var client = try connect()
+    try client.send(Self.request(after: after))
     var count = 0
-    while let event = next {
+    while count != events {
+      guard let event = try event(of: client) else {
+        client = reconnected()
+        continue
+      }
       try Console.print(json ? CBOR.named(event).json.text : AgentReport.event(event))
       count += 1
-      if count == events { return }
-      next = try client.next(within: .max)
     }
   }
+
+  private static func request(after number: UInt64?) -> ControlRequest {
+    ControlRequest("watch", number.map { ["after": .unsigned($0)] } ?? [:])
+  }
+
+  /// The next event; nil when the host has gone.
+  private func event(of client: ControlClient) throws(Refusal) -> [String: CBOR]? {
+    do throws(Refusal) {
+      return try client.next(within: .max)
+    } catch {
+      guard error.kind == .io else { throw error }
+      return nil
+    }
+  }
+
+  /// A connection to the next host that listens there, of which every event is told.
+  private func reconnected() -> ControlClient {
+    while true {
+      usleep(Self.pause)
+      guard let client = try? connect() else { continue }
+      if (try? client.send(Self.request(after: 0))) != nil { return client }
+    }
+  }
+
+  /// Microseconds from one look for a host to the next.
+  private static let pause: UInt32 = 200_000
 
   /// How many events are kept for the picture.
   private static let keptEvents = 200
