@@ -111,7 +111,7 @@ struct DeltaExplainTests {
     let cases = [
       ("old.so", "text", "bytes", "the new file is no ELF file"),
       ("text", "new.so", "frame", "the old file is no ELF file"),
-      ("old.so", "cut.so", "bytes", "header tables are cut off or damaged"),
+      ("old.so", "cut.so", "bytes", "header tables are cut off, damaged or longer"),
       ("old.so", "other.so", "frame", "different machines, x86-64 and aarch64"),
       ("mips-old.so", "mips-new.so", "tables", "instructions of e_machine 8 are not known"),
     ]

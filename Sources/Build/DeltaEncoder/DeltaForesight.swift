@@ -64,6 +64,6 @@ package struct DeltaForesight: Sendable {
     guard bytes.count > 5, bytes[4] == 2, bytes[5] == 1 else {
       return "an ELF file, but not one of 64 bits and little-endian"
     }
-    return "an ELF file whose header tables are cut off or damaged"
+    return "an ELF file whose header tables are cut off, damaged or longer than the coder follows"
   }
 }
