@@ -2,6 +2,7 @@ import Agent
 import Foundation
 import Guard
 import Journal
+import Platform
 import Probation
 import Refusal
 import TestSupport
@@ -184,6 +185,34 @@ struct MatrixTests {
     try node.load(trigger: [0, 1])
     node.expectConservation()
     #expect((node.marks[1] ?? 0) > 0)
+  }
+
+  /// The way back waits for the exercise, which had no reason to end.
+  @Test func `one that fails in its turns of an exercise is taken back, and ends it`() throws {
+    let node = try GuardedNode(workers: 1) { $0.guarding.mode = .always }
+    let image = try FaultyModule.image(2, .segv)
+    let first = try node.install(image)
+    _ = try node.agent.activate(first)
+    try node.confirm(first, image)
+    let stable = node.agent.status().stableGeneration
+    let number = try node.install(try FaultyModule.image(3))
+    let count: UInt64 = 200_000
+    let agent = node.agent
+    let swaps = Guarded<UInt64>(0)
+    let exercising = try SystemThread.start("test-exercise") {
+      let report = try? agent.exercise(number, count: count, intervalNanoseconds: 5_000_000)
+      swaps.withLock { $0 = report.map { $0.swaps } ?? count }
+    }
+    for _ in 0..<1000 where node.agent.status().stableGeneration == stable {
+      try node.load(trigger: [0])
+    }
+    exercising.join()
+    #expect(swaps.withLock { $0 } < count)
+    #expect(eventually(within: 60) { node.agent.lastFault?.place?.module == "qer 1.0.2" })
+    #expect(node.agent.status().stableGeneration != stable)
+    #expect(eventually(within: 60) { (try? node.confirmedSet())?.abandoned?.number == 1 })
+    try node.load(trigger: [0])
+    node.expectConservation()
   }
 
   /// The thread that answers for faults had gone with what the refused start had made, and no other one came.
