@@ -86,6 +86,20 @@ struct ModuleLifeTests {
     #expect(control.value == 101)
   }
 
+  @Test func `a module whose detach does not return stays mapped, and keeps nobody waiting`() throws
+  {
+    let domain = SwapDomain(slotCount: 1)
+    let module = try ModuleFixture(["ANSWER=85", "DETACH_HANGS"]).map()
+    let control = Counter()
+    unsafe try module.attach(services: HostServices(), control: control.pointer)
+    let refused = refusal { try domain.unload(module, budget: 20_000_000) }
+    #expect(refused?.kind == .health)
+    #expect(refusal { try domain.makeGeneration([module]) }?.kind == .state)
+    // It is still running, in code that is still there.
+    control.value = 50
+    #expect(eventually { control.value == 150 })
+  }
+
   @Test func `a file can be mapped again after it was unmapped`() throws {
     let domain = SwapDomain(slotCount: 1)
     let fixture = try ModuleFixture(["ANSWER=84"])

@@ -383,8 +383,15 @@ extension Agent {
 
   /// Unmaps a module that no generation holds; the domain refuses as long as one does.
   func unload(_ module: MappedModule, _ domain: SwapDomain) {
-    guard (try? domain.unload(module)) != nil else { return }
-    note("unmapped", 0, "\(module.name) \(module.version), build-id \(module.buildID.hex)")
+    let text = "\(module.name) \(module.version), build-id \(module.buildID.hex)"
+    do throws(Refusal) {
+      try domain.unload(module)
+      note("unmapped", 0, text)
+    } catch {
+      // Another generation has it, too, and it is unmapped with that.
+      guard error.kind != .state else { return }
+      note("stays-mapped", 0, "\(text): \(error)")
+    }
   }
 }
 

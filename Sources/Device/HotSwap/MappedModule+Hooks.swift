@@ -70,12 +70,15 @@ extension MappedModule {
 
   /// Detaches and unmaps the module; `evidence` says that no worker can reach it.
   ///
-  /// On failure the image stays mapped: a leak, never a hazard.
-  func unmap(_ evidence: consuming Unreachable) throws(Refusal) {
+  /// A `detach` that is late is not stopped, and its module stays mapped, as on any failure: a leak, never a hazard.
+  /// Blocks for at most `budget` nanoseconds.
+  func unmap(
+    _ evidence: consuming Unreachable, budget: UInt64 = defaultHookBudget
+  ) throws(Refusal) {
     try endReading()
     if case .attached(let privateData, _) = evidence.before, let hook = unsafe hooks.detach {
-      // SAFETY: this is the pointer that `attach` left; nobody else uses the module any more.
-      unsafe hook(UnsafeMutableRawPointer(bitPattern: privateData))
+      let call = unsafe DetachCall(hook, privateData)
+      guard callWithin(budget, { call.run() }) != nil else { throw late("detach", budget) }
     }
     try image.unmap()
   }
@@ -128,5 +131,26 @@ private final class AttachCall: @unchecked Sendable {
     let status = unsafe hook(services.pointer, control, &pointer)
     privateData.withLock { $0 = UInt(bitPattern: pointer) }
     return status
+  }
+}
+
+/// One call of `detach`, which may outlive the wait for it.
+///
+/// Threading: made by one thread, run by another, once; nothing of it changes.
+@safe
+private final class DetachCall: @unchecked Sendable {
+  private let hook: ModuleHooks.Detach
+  private let privateData: UInt
+
+  init(_ hook: @escaping ModuleHooks.Detach, _ privateData: UInt) {
+    unsafe self.hook = hook
+    self.privateData = privateData
+  }
+
+  func run() -> Int32 {
+    // SAFETY: this is the pointer that `attach` left, of an image that stays mapped while the hook runs; nobody else
+    // uses the module any more.
+    unsafe hook(UnsafeMutableRawPointer(bitPattern: privateData))
+    return 0
   }
 }

@@ -117,7 +117,9 @@ extension SwapDomain {
   ///
   /// Unmapping interrupts every processor that runs this process for some microseconds: do it when
   /// nothing is being swapped.
-  package func unload(_ module: MappedModule) throws(Refusal) {
+  package func unload(
+    _ module: MappedModule, budget: UInt64 = MappedModule.defaultHookBudget
+  ) throws(Refusal) {
     let evidence = try state.withLock { (state) throws(Refusal) in
       for generation in state.generations
       where generation.modules.contains(where: { $0 === module }) {
@@ -128,7 +130,7 @@ extension SwapDomain {
       // Under the lock, so that no generation can be made of the module meanwhile.
       return Unreachable(before: try module.withdraw())
     }
-    try module.unmap(evidence)
+    try module.unmap(evidence, budget: budget)
   }
 
   /// How many generations are kept only because a worker has not passed a later view.

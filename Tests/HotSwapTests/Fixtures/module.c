@@ -54,7 +54,15 @@ static int32_t attach(const struct hitless_host_services *services, void *contro
 #endif
 }
 
-static void detach(void *private_data) { *(uint32_t *)private_data += 100; }
+static void detach(void *private_data) {
+  uint32_t *counter = private_data;
+#ifdef DETACH_HANGS
+  // Until the test has seen enough.
+  while (*(volatile uint32_t *)counter < 50) {
+  }
+#endif
+  *counter += 100;
+}
 
 static int32_t selftest(const struct hitless_host_services *services,
                         const struct hitless_selftest_vectors *vectors) {
