@@ -45,7 +45,10 @@ struct GraceTests {
     late.stall()
     let activation = try SystemThread.start("activates") { _ = try? agent.activate(number) }
     #expect(eventually { agent.status().transactionState == .active })
-    let rollback = try SystemThread.start("rolls-back") { _ = try? agent.rollback(number) }
+    // It is active a moment before its activation lets others do something.
+    let rollback = try SystemThread.start("rolls-back") {
+      _ = eventually { (try? agent.rollback(number)) != nil }
+    }
     #expect(eventually { agent.status().transactionState == .rolledBack })
     late.proceed()
     activation.join()
