@@ -121,9 +121,7 @@ extension Agent {
       "confirm_within_ns": remaining.map { .unsigned($0) } ?? .null,
       "auto_confirm": .bool(transaction?.rollout?.plan.confirmsByItself ?? false),
       "in_shadow": .bool(transaction?.shadow.map { !$0.isOver } ?? false),
-      "rollback": transaction?.ending.map {
-        .named(["reason": .text($0.reason.rawValue), "detail": .text($0.detail)])
-      } ?? .null,
+      "rollback": transaction?.ending.map { $0.cbor } ?? .null,
     ]
   }
 

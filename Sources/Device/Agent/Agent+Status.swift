@@ -125,9 +125,7 @@ extension Agent {
       "modules": describe(modules: transaction.modules),
       "stage_ns": .unsigned(transaction.stageNanoseconds),
       "confirm_within_ns": remaining.map { .unsigned($0) } ?? .null,
-      "rollback": transaction.ending.map {
-        .named(["reason": .text($0.reason.rawValue), "detail": .text($0.detail)])
-      } ?? .null,
+      "rollback": transaction.ending.map { $0.cbor } ?? .null,
       "shadow": transaction.shadow?.cbor(at: MonotonicClock.now) ?? .null,
       "rollout": transaction.rollout.map { $0.cbor(at: MonotonicClock.now) } ?? .null,
     ])
@@ -175,5 +173,12 @@ extension WorkerReport {
       "seen": seen.map { .unsigned($0) } ?? .null, "activity": .text("\(activity)"),
       "context_switches": .unsigned(contextSwitches),
     ])
+  }
+}
+
+extension Transaction.Ending {
+  /// The ending as the control socket carries it.
+  var cbor: CBOR {
+    .named(["reason": .text(reason.rawValue), "detail": .text(detail)])
   }
 }

@@ -44,7 +44,8 @@ struct AgentActivateCommand: AgentVerb {
     abstract: "Put the staged candidate in force, for every worker at once or step by step.",
     discussion: """
       Without options every worker has the candidate with its next batch, and somebody confirms it, within \
-      ten minutes unless the host has set another time; else it is rolled back. With \
+      ten minutes unless the host has set another time; else it is rolled back (exit code 70, with the \
+      reason, when that has happened before the answer comes, as after a fault in its first batch). With \
       any of them it is a rollout: the candidate gets a share, and when it has done as well as stable \
       under the same load for long enough, the next larger one. As soon as it does worse \
       (more errors, more drops or far fewer, longer batches) everything is back on stable; and so \
